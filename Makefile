@@ -1,0 +1,36 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONPATH := $(CURDIR)
+
+help: ## what there is to make
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/pip install --quiet --group dev
+	touch $@
+
+venv: .venv/ready ## set up .venv with what the rest needs
+
+demo: .venv/ready ## record and upload on this machine, and check what arrived
+	$(BIN)/python -m tools.demo
+
+cloud: .venv/ready ## run the local cloud until Ctrl-C (ARGS=--help for its options)
+	$(BIN)/python -m tools.cloud $(ARGS)
+
+test: .venv/ready ## run every test (ARGS go to pytest)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+format: .venv/ready ## rewrite the code as ruff likes it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove what was built
+	rm -rf build .venv
+
+.PHONY: help venv demo cloud test format clean

@@ -1,0 +1,163 @@
+"""The device API (its reference: `POST /recordings`, `.../upload-url`, `.../upload-complete`,
+`/devices/me/heartbeat`, `/devices/{id}/token/refresh`), over any transport with
+`await request(method, url, headers, body, max_body)`."""
+
+import json
+
+from . import clock
+from .errors import ApiError, TransportError
+from .config import redact
+
+_URL_LIFE_S = 3600  # upload-url reference: "Upload URLs expire after 1 hour"
+_MAX_ID = 96
+
+
+class Grant:
+    """The right to PUT one file: `url`, `headers` (pairs), `media_id`, and `life_s`, the
+    seconds from the answer to its expiry by the server's own clock."""
+
+    def __init__(self, url, headers, media_id, life_s):
+        self.url = url
+        self.headers = headers
+        self.media_id = media_id
+        self.life_s = life_s
+
+
+class DeviceApi:
+    """Calls of a device token. All raise TransportError and ApiError.
+
+    `base_url` is the API's address without a slash at its end, `token` the device token.
+    """
+
+    def __init__(self, transport, base_url, token):
+        self._transport = transport
+        self._base = base_url
+        self.token = token
+        self.on_date = None  # called with the server's time, Unix seconds
+
+    async def create_recording(self, fields):
+        """Create a recording from a dict of its optional fields; the service's id for it."""
+        answer = await self._call("/recordings", fields)
+        return _identifier(answer.get("id"))
+
+    async def upload_url(self, recording_id, file):
+        """Ask for a Grant. `file` is a dict of the request's fields."""
+        answer, date = await self._call_dated("/recordings/%s/upload-url" % recording_id, file)
+        url = answer.get("upload_url")
+        headers = answer.get("headers") or {}
+        if not isinstance(url, str) or not isinstance(headers, dict):
+            raise TransportError("protocol", "an upload-url answer without its fields", True)
+        pairs = []
+        for name in headers:
+            if not isinstance(name, str) or name.lower() in _FRAMING:
+                raise TransportError("refused", "upload-url asks for a header it may not set", True)
+            pairs.append((name, headers[name]))
+        return Grant(url, pairs, answer.get("media_id"), _life(answer.get("expires_at"), date))
+
+    async def complete(self, recording_id):
+        """Mark a recording complete."""
+        # Any 2xx counts: what else the answer says is not needed, so it may be long.
+        await self._call("/recordings/%s/upload-complete" % recording_id, None, False)
+
+    async def heartbeat(self, fields):
+        """Report the device's condition (a dict); the answer's dict."""
+        return await self._call("/devices/me/heartbeat", fields)
+
+    async def refresh_token(self, device_id):
+        """Rotate the token; the new one. The old one dies as the service answers."""
+        answer = await self._call("/devices/%s/token/refresh" % device_id, None)
+        token = answer.get("device_token")
+        if not isinstance(token, str) or not token or len(token) > 512:
+            raise TransportError("protocol", "a refresh answer without a token", True)
+        return token
+
+    async def _call(self, path, fields, wanted=True):
+        return (await self._call_dated(path, fields, wanted))[0]
+
+    async def _call_dated(self, path, fields, wanted=True):
+        headers = [("Authorization", "Bearer " + self.token)]
+        body = b""
+        if fields is not None:
+            headers.append(("Content-Type", "application/json"))
+            body = json.dumps(fields).encode()
+        response = await self._transport.request("POST", self._base + path, headers, body, 16384)
+        date = clock.parse_http_date(response.headers.get("date", ""))
+        if date and self.on_date:
+            self.on_date(date)
+        if not 200 <= response.status < 300:
+            raise _api_error(response, date, self.token)
+        if not wanted:
+            return None, date
+        answer = _json(response.body)
+        if not isinstance(answer, dict):
+            raise TransportError("protocol", "an answer that is not a JSON object", True)
+        return answer, date
+
+
+# Fields that frame or address a request are this side's alone to set.
+_FRAMING = ("host", "content-length", "transfer-encoding", "connection", "authorization", "expect")
+
+
+def s3_error(response):
+    """The ApiError of an S3 answer (S3 API reference, "Error responses": XML)."""
+    text = _text(response.body)
+    code = _between(text, "<Code>", "</Code>") or "status %d" % response.status
+    message = redact(_between(text, "<Message>", "</Message>"))
+    return ApiError(response.status, code[:64], message[:200])
+
+
+def _api_error(response, date, token):
+    answer = _json(response.body)
+    error = answer.get("error") if isinstance(answer, dict) else None
+    if not isinstance(error, dict):
+        error = {}
+    code, message = error.get("code"), error.get("message")
+    reset = response.headers.get("x-ratelimit-reset", "")
+    return ApiError(
+        response.status,
+        redact(code, token)[:64] if isinstance(code, str) else "status %d" % response.status,
+        redact(message, token)[:200] if isinstance(message, str) else "",
+        int(reset) if reset.isdigit() and len(reset) < 12 else None,
+        date,
+    )
+
+
+def _json(body):
+    try:
+        return json.loads(body)
+    except (ValueError, MemoryError, RuntimeError):  # RuntimeError: nested too deeply
+        return None
+
+
+def _text(body):
+    try:
+        return body.decode()
+    except UnicodeError:
+        return ""
+
+
+def _between(text, start, end):
+    i = text.find(start)
+    j = text.find(end, i)
+    return text[i + len(start) : j] if 0 <= i < j else ""
+
+
+def _identifier(value):
+    # It becomes part of a path and of a line on flash.
+    ok = isinstance(value, str) and 0 < len(value) <= _MAX_ID
+    if ok:
+        for c in value:
+            if not (c.isalpha() or c.isdigit() or c in "_-") or ord(c) > 126:
+                ok = False
+    if not ok:
+        raise TransportError("protocol", "an answer without a usable recording id", True)
+    return value
+
+
+def _life(expires_at, date):
+    try:
+        if date is not None:
+            return min(clock.parse_iso(expires_at) - date, 86400)
+    except ValueError:
+        pass
+    return _URL_LIFE_S

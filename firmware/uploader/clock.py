@@ -1,0 +1,220 @@
+"""Wall time and waiting, both injectable.
+
+Wall time is kept as an offset to an uptime that never jumps, so whoever else sets the
+machine's clock during a drain can't move it. It is unknown until a source is believed:
+a machine clock before `FLOOR` is one that nobody set.
+"""
+
+import asyncio
+import time
+
+from micropython import const
+
+# 2026-01-01T00:00:00Z in Unix seconds: older than this module, so no clock may show less.
+FLOOR = const(1767225600)
+# Unix seconds of 2000-01-01, the epoch of MicroPython's esp32 port.
+_Y2000 = const(946684800)
+_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
+
+
+class Clock:
+    """The device's time.
+
+    `machine_time` gives the machine clock in Unix seconds, `ticks_ms` a wrapping
+    millisecond counter, `sleep_ms` an awaitable wait; tests give their own.
+    `set_machine` is called with Unix seconds when the machine's clock must follow
+    (certificate dates are checked against that one).
+    """
+
+    def __init__(self, machine_time=None, ticks_ms=None, sleep_ms=None, set_machine=None, boot=None):
+        self._ticks = ticks_ms or time.ticks_ms
+        self._sleep_ms = sleep_ms or asyncio.sleep_ms
+        self._set_machine = set_machine
+        self._last_tick = self._ticks()
+        self._up_ms = 0
+        self._offset = None  # Unix seconds minus uptime in seconds
+        self.source = None
+        # Names this boot: a time that was counted in uptime can be told only by its own boot.
+        self.boot = boot or _random_hex()
+        now = (machine_time or unix_time)()
+        if now >= FLOOR:
+            self._offset = now - self.uptime_ms() // 1000
+            self.source = "machine"
+
+    def uptime_ms(self):
+        """Milliseconds since this object was made; never wraps, never jumps."""
+        now = self._ticks()
+        self._up_ms += time.ticks_diff(now, self._last_tick)
+        self._last_tick = now
+        return self._up_ms
+
+    def now(self):
+        """Unix seconds, or None while the time is unknown."""
+        if self._offset is None:
+            return None
+        return self._offset + self.uptime_ms() // 1000
+
+    def set(self, unix_seconds, source):
+        """Believe `source` (`modem`, `sntp`, `server`). A time before FLOOR is refused."""
+        if unix_seconds < FLOOR:
+            return False
+        self._offset = unix_seconds - self.uptime_ms() // 1000
+        self.source = source
+        if self._set_machine:
+            self._set_machine(unix_seconds)
+        return True
+
+    def stamp(self):
+        """The present moment for the store: ISO 8601 text, or what can become one later.
+
+        While the time is unknown it is `[boot, uptime in ms]`; see `resolve`.
+        """
+        now = self.now()
+        return iso(now) if now is not None else [self.boot, self.uptime_ms()]
+
+    def resolve(self, stamp):
+        """ISO 8601 text of a stamp, or None if it can't be known (never a guess)."""
+        if isinstance(stamp, list):
+            if len(stamp) != 2 or stamp[0] != self.boot or self._offset is None:
+                return None
+            return iso(self._offset + stamp[1] // 1000)
+        return stamp or None
+
+    async def sleep(self, seconds):
+        """Wait, in slices that keep `uptime_ms` ahead of the tick counter's wrap."""
+        end = self.uptime_ms() + int(seconds * 1000)
+        while True:
+            left = end - self.uptime_ms()
+            if left <= 0:
+                return
+            await self._sleep_ms(min(left, 3600000))
+
+
+def unix_time():
+    """The machine's clock in Unix seconds, whatever epoch the port counts from."""
+    return int(time.time()) + (_Y2000 if time.gmtime(0)[0] == 2000 else 0)
+
+
+def _random_hex():
+    import os
+    from binascii import hexlify
+
+    return hexlify(os.urandom(4)).decode()
+
+
+def iso(unix_seconds):
+    """`2026-01-31T23:59:59Z` for Unix seconds (ISO 8601, UTC)."""
+    days, secs = divmod(unix_seconds, 86400)
+    year, month, day = _civil(days)
+    return "%04d-%02d-%02dT%02d:%02d:%02dZ" % (
+        year,
+        month,
+        day,
+        secs // 3600,
+        secs // 60 % 60,
+        secs % 60,
+    )
+
+
+def parse_iso(text):
+    """Unix seconds of an ISO 8601 date and time with `Z` or an offset; fractions are cut off.
+
+    Raises ValueError for anything else, a time without a zone among it.
+    """
+    try:
+        if len(text) < 20 or text[4] != "-" or text[7] != "-" or text[10] not in "Tt ":
+            raise ValueError
+        if text[13] != ":" or text[16] != ":":
+            raise ValueError
+        seconds = _unix(
+            _digits(text[0:4]),
+            _digits(text[5:7]),
+            _digits(text[8:10]),
+            _digits(text[11:13]),
+            _digits(text[14:16]),
+            _digits(text[17:19]),
+        )
+        zone = 19
+        if text[zone] == ".":
+            zone += 1
+            while text[zone].isdigit():
+                zone += 1
+        zone = text[zone:]
+        if zone in ("Z", "z"):
+            return seconds
+        if len(zone) != 6 or zone[0] not in "+-" or zone[3] != ":":
+            raise ValueError
+        offset = _digits(zone[1:3]) * 3600 + _digits(zone[4:6]) * 60
+        return seconds - offset if zone[0] == "+" else seconds + offset
+    except (IndexError, TypeError, ValueError):
+        raise ValueError("not an ISO 8601 time with its zone, like 2026-01-31T23:59:59Z: %r" % text)
+
+
+def parse_http_date(text):
+    """Unix seconds of an IMF-fixdate (RFC 9110 section 5.6.7), or None."""
+    # Sun, 06 Nov 1994 08:49:37 GMT
+    try:
+        if len(text) != 29 or text[-4:] != " GMT":
+            return None
+        month = _MONTHS.find(text[8:11])
+        if month < 0 or month % 3:
+            return None
+        return _unix(
+            _digits(text[12:16]),
+            month // 3 + 1,
+            _digits(text[5:7]),
+            _digits(text[17:19]),
+            _digits(text[20:22]),
+            _digits(text[23:25]),
+        )
+    except (IndexError, ValueError):
+        return None
+
+
+def _digits(text):
+    if not text.isdigit():
+        raise ValueError
+    return int(text)
+
+
+def _unix(year, month, day, hour, minute, second):
+    if not (1970 <= year <= 9999 and 1 <= month <= 12 and 1 <= day <= 31):
+        raise ValueError
+    if hour > 23 or minute > 59 or second > 60:
+        raise ValueError
+    last = 31 - (month in (4, 6, 9, 11))
+    if month == 2:
+        last = 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
+    if day > last:
+        raise ValueError
+    return _days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second
+
+
+# Days since 1970-01-01 and back, counted in years that begin in March so that the leap day
+# comes last (the proleptic Gregorian calendar, whose 400 years have 146,097 days).
+
+
+def _days(year, month, day):
+    if month < 3:
+        year -= 1
+        month += 12
+    return (
+        year * 365
+        + year // 4
+        - year // 100
+        + year // 400
+        + (153 * (month - 3) + 2) // 5
+        + day
+        - 719469
+    )
+
+
+def _civil(days):
+    days += 719468
+    era, day = divmod(days, 146097)
+    year = (day - day // 1460 + day // 36524 - day // 146096) // 365
+    day -= year * 365 + year // 4 - year // 100
+    month = (5 * day + 2) // 153
+    day -= (153 * month + 2) // 5
+    month += 3 if month < 10 else -9
+    return year + era * 400 + (month < 3), month, day + 1

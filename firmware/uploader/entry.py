@@ -1,0 +1,155 @@
+"""A stored recording as it is read back: its manifest and how far its upload got."""
+
+import hashlib
+from binascii import hexlify, unhexlify
+
+from . import lines
+
+# What the lines of a `.state` file mean. They are short: a state file of up to 128 bytes
+# lives in littlefs's directory metadata, where an append costs no erase.
+#   ["id", recording_id]  created on the service
+#   ["gone"]              the service no longer knows it
+#   ["sent", index]       S3 has this file whole
+#   ["md5", index, hex]   the MD5 of a file that was not hashed while it was written
+#   ["asked"]             completion is about to be asked for
+#   ["done"]              the service acknowledged completion; only deletion is left
+#   ["bad", reason]       quarantined
+#   ["retry"]             taken back into the queue by the owner
+#   ["binding", id]       released by the owner to be uploaded under this binding
+
+
+class Entry:
+    """One recording. Only `Store` makes them.
+
+    `begin` and `end` are the manifest's dicts (`end` None while recording or if
+    interrupted), `count` the number of its files, `recording_id` the service's id or None,
+    `creates` how often it was created, `bad` the quarantine reason or None.
+    """
+
+    def __init__(self, store, seq):
+        self.seq = seq
+        self.id = "%06d" % seq
+        self._store = store
+        self.begin = self.end = None
+        self.count = 0
+        self.recording_id = None
+        self.creates = 0
+        self.asked = self.done = False
+        self.bad = None
+        self.binding = None
+        self._sent = 0  # bit i: file i
+        self._md5 = {}
+        self._state_path = store.path(seq, "state")
+        try:
+            for line in lines.read(store.path(seq, "rec")):
+                if "begin" in line:
+                    self.begin = line["begin"]
+                    self.binding = self.begin.get("binding")
+                elif "file" in line:
+                    self.count += 1
+                elif "end" in line:
+                    self.end = line["end"]
+        except OSError:
+            pass
+        try:
+            for line in lines.read(self._state_path):
+                self._apply(line)
+        except OSError:
+            pass
+
+    def _apply(self, line):
+        what = line[0]
+        if what == "id":
+            self.recording_id = line[1]
+            self.creates += 1
+        elif what == "gone":
+            self.recording_id = None
+            self._sent = 0
+            self.asked = False
+        elif what == "sent":
+            self._sent |= 1 << line[1]
+        elif what == "md5":
+            self._md5[line[1]] = line[2]
+        elif what == "asked":
+            self.asked = True
+        elif what == "done":
+            self.done = True
+        elif what == "bad":
+            self.bad = line[1]
+        elif what == "retry":
+            self.bad = None
+            self.creates = 0
+        elif what == "binding":
+            self.binding = line[1]
+
+    def note(self, *line):
+        """Make one step of the upload durable; see the table above. Raises StorageError."""
+        self._store.append(self._state_path, line)
+        self._apply(line)
+
+    def files(self):
+        """Generate the manifest's file dicts in order: `index`, `content_type`, `size`,
+        and where known `md5` (hex), `captured_at` (a stamp), `head` (hex)."""
+        for line in lines.read(self._store.path(self.seq, "rec")):
+            if "file" in line:
+                yield line["file"]
+
+    def sent(self, index):
+        """True once S3 has acknowledged this file."""
+        return bool(self._sent & (1 << index))
+
+    def state(self):
+        """One of `quarantined interrupted ended created uploading uploaded`."""
+        if self.bad is not None:
+            return "quarantined"
+        if self.end is None:
+            return "interrupted"
+        if self.recording_id is None:
+            return "ended"
+        if not self._sent:
+            return "created"
+        return "uploaded" if self._sent == (1 << self.count) - 1 else "uploading"
+
+    def md5(self, file):
+        """A file's MD5 as hex, or None if it was never hashed."""
+        return file.get("md5") or self._md5.get(file["index"])
+
+    def open(self, file):
+        """A file's MediaReader. Raises DamagedError if it is missing or too short."""
+        return self._store.open_media(self.seq, file)
+
+
+class MediaReader:
+    """A stored file as it is to be sent: `readinto(buf)`, `close()`."""
+
+    def __init__(self, f, head=None):
+        self._file = f
+        self._head = unhexlify(head) if head else None
+
+    def readinto(self, buf):
+        """Read up to `len(buf)` bytes; the number read, 0 at the end. Raises OSError."""
+        n = self._file.readinto(buf)
+        if self._head:
+            # Buffers are longer than any head, so the first read covers it.
+            k = min(n, len(self._head))
+            buf[:k] = self._head[:k]
+            self._head = None
+        return n
+
+    def close(self):
+        """Close the file."""
+        self._file.close()
+
+
+async def digest(reader, size, buf, breathe):
+    """MD5 (hex) of the first `size` bytes of `reader`; `await breathe()` after each chunk."""
+    md5 = hashlib.md5()
+    mv = memoryview(buf)
+    while size > 0:
+        n = reader.readinto(mv[: min(size, len(buf))])
+        if not n:
+            break
+        md5.update(mv[:n])
+        size -= n
+        await breathe()
+    return hexlify(md5.digest()).decode()

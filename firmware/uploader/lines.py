@@ -1,0 +1,65 @@
+"""Durable lines: JSON, a space, the CRC-32 of that JSON in hex, a newline.
+
+Files grow by whole lines and are never rewritten. An append is all or nothing on littlefs
+(content appears at close) and on FAT (the directory entry's size is written last, in one
+sector), so one mechanism serves both and nothing needs an atomic rename, which FAT lacks.
+A line that a power cut or a bad card spoiled fails its CRC and is skipped.
+"""
+
+import binascii
+import json
+
+from micropython import const
+
+# Longest line that is read back. metadata and names are bounded so that theirs fit.
+MAX_LINE = const(4096)
+
+
+def encode(value):
+    """The bytes of one line that carries `value` (anything JSON can)."""
+    body = json.dumps(value, separators=(",", ":")).encode()
+    return b"%s %08x\n" % (body, binascii.crc32(body))
+
+
+def append(path, *values):
+    """Append a line per value, in one write. Raises OSError as the file system does."""
+    data = b"".join(encode(v) for v in values)
+    # A spoiled tail without its newline must not swallow the line that follows.
+    if not _ends_whole(path):
+        data = b"\n" + data
+    with open(path, "ab") as f:
+        f.write(data)
+
+
+def read(path):
+    """Generate the values of the valid lines of a file. Raises OSError if it can't be read."""
+    with open(path, "rb") as f:
+        while True:
+            line = f.readline(MAX_LINE)
+            if not line:
+                return
+            value = _decode(line)
+            if value is not None:
+                yield value
+
+
+def _decode(line):
+    # body, a space, eight hex digits, a newline
+    if len(line) < 11 or line[-1] != 10 or line[-10] != 32:
+        return None
+    body = line[:-10]
+    try:
+        if int(line[-9:-1], 16) == binascii.crc32(body):
+            return json.loads(body)
+    except ValueError:
+        pass
+    return None
+
+
+def _ends_whole(path):
+    try:
+        with open(path, "rb") as f:
+            f.seek(-1, 2)
+            return f.read(1) == b"\n"
+    except OSError:  # missing or empty
+        return True

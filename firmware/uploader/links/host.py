@@ -1,0 +1,18 @@
+"""The network that is simply there: a desktop's, or one that a board brought up by itself."""
+
+
+class HostLink:
+    """Always up."""
+
+    name = "host"
+    metered = False
+
+    async def up(self):
+        """Nothing to do."""
+
+    async def down(self):
+        """Nothing to do."""
+
+    def is_up(self):
+        """True."""
+        return True

@@ -1,0 +1,170 @@
+"""A recording being made: what a recorder writes to."""
+
+import hashlib
+from binascii import hexlify
+
+from micropython import const
+
+from . import clock, lines, media
+from .errors import StorageError, StorageFullError
+
+ENOSPC = const(28)
+MAX_METADATA = const(2048)  # bytes as JSON; a manifest line stays below lines.MAX_LINE
+MAX_NAME = const(256)
+
+
+def check_time(what, value, clock_now=None):
+    """The stamp to store for a time that a caller gave: ISO 8601 text with a zone; "" for
+    none at all; None for the present moment of the Clock `clock_now` (none without one).
+    Raises StorageError for anything else."""
+    if value is None:
+        return clock_now.stamp() if clock_now else None
+    if value:
+        try:
+            clock.parse_iso(value)
+        except ValueError as e:
+            raise StorageError("%s is %s" % (what, e))
+    return value
+
+
+class Recording:
+    """Made by `Store.begin`. `id` is its local id, `ended` tells whether `end` was called."""
+
+    def __init__(self, store, seq, priority=0):
+        self.seq = seq
+        self.id = "%06d" % seq
+        self.ended = False
+        self._store = store
+        self._count = 0
+        self._open = []
+        # Manifest lines that can wait for the next append. See MediaWriter.close.
+        self._lines = []
+
+    def add(self, kind, content_type=None, captured_at=None):
+        """Open a media file and return its MediaWriter.
+
+        `kind` is `audio`, `image` or `video`; `content_type` may be left out for audio only
+        (`audio/opus`). `captured_at` is ISO 8601 text; left out, images and video get the
+        present moment, "" leaves it out. Raises MediaTypeError, StorageError,
+        StorageFullError.
+        """
+        content_type = media.check(kind, content_type)
+        if self.ended:
+            raise StorageError("recording %s has ended; begin another" % self.id)
+        now = None if kind == "audio" else self._store.clock
+        captured_at = check_time("captured_at", captured_at, now)
+        writer = MediaWriter(self._store, self, self._count, content_type, captured_at)
+        self._count += 1
+        self._open.append(writer)
+        return writer
+
+    def end(self, ended_at=None):
+        """Close what is open and make the recording durable; its upload is due from here on.
+
+        `ended_at` is ISO 8601 text, the present moment if left out, none at all if "".
+        Raises StorageError, StorageFullError; the recording is kept even so, as an
+        interrupted one.
+        """
+        if self.ended:
+            return
+        end = {"count": self._count}
+        ended_at = check_time("ended_at", ended_at, self._store.clock)
+        if ended_at:
+            end["ended_at"] = ended_at
+        while self._open:
+            self._open[-1].close()
+        if not self._count:
+            # Nothing was captured: there is nothing to bring anywhere.
+            self._store.remove(self.seq)
+            self.ended = True
+            self._store.closed(self)
+            return
+        self._flush({"end": end})
+        self.ended = True
+        self._store.closed(self)
+
+    def _closed(self, writer, line):
+        self._open.remove(writer)
+        self._lines.append({"file": line})
+        # An image's moment exists nowhere else; an audio file could be found again by
+        # recovery, so that a recording of one audio file pays for one append, not two.
+        if "captured_at" in line:
+            self._flush()
+
+    def _flush(self, *more):
+        values = self._lines + list(more)
+        self._store.append(self._store.path(self.seq, "rec"), *values)
+        self._lines = []
+
+
+class MediaWriter:
+    """A media file being written: a stream with `write`, `sync` and `close`.
+
+    `size` is the bytes written so far.
+    """
+
+    def __init__(self, store, recording, index, content_type, captured_at):
+        self.size = 0
+        self._store = store
+        self._recording = recording
+        self._synced = 0
+        self._head = None
+        self._md5 = hashlib.md5()
+        self._line = {"index": index, "content_type": content_type}
+        if captured_at:
+            self._line["captured_at"] = captured_at
+        name = "%d.%s" % (index, media.extension(content_type))
+        self._path = store.path(recording.seq, name)
+        self._file = store.guard(lambda: open(self._path, "wb"))
+
+    def write(self, buf):
+        """Append `buf` (bytes-like); returns its length. Every `sync_bytes` it is synced.
+
+        Raises StorageFullError once no space is left: what was written before stays and is
+        uploaded. StorageError for any other failure (a card pulled).
+        """
+        if self._file is None:
+            raise StorageError("the file is closed")
+        try:
+            self._file.write(buf)
+        except OSError as e:
+            self._failed(e, buf)
+        self._md5.update(buf)
+        self.size += len(buf)
+        if self.size - self._synced >= self._store.sync_bytes:
+            self.sync()
+        return len(buf)
+
+    def sync(self):
+        """Make what was written so far survive a power cut."""
+        if self._file and self._synced != self.size:
+            self._store.guard(self._file.flush)
+            self._synced = self.size
+
+    def set_head(self, head):
+        """Replace the file's first bytes by `head` (bytes, at most 256) when it is sent.
+
+        For formats whose first bytes are known last, like WAV's sizes. The file itself is
+        left alone: littlefs would copy all of it to change its beginning.
+        """
+        if len(head) > 256 or len(head) > self.size:
+            raise StorageError("a head is at most 256 bytes, and no longer than its file")
+        self._head = bytes(head)
+
+    def close(self):
+        """Finish the file. It is durable from here on; safe to call twice."""
+        if self._file is None:
+            return
+        f, self._file = self._file, None
+        self._store.guard(f.close)
+        self._line["size"] = self.size
+        if self._head:
+            self._line["head"] = hexlify(self._head).decode()
+        else:
+            self._line["md5"] = hexlify(self._md5.digest()).decode()
+        self._recording._closed(self, self._line)
+
+    def _failed(self, e, buf):
+        if e.errno != ENOSPC:
+            raise StorageError("writing %s failed: %s" % (self._path, e))
+        raise StorageFullError("no space left; %d bytes are kept" % self.size, self.size)

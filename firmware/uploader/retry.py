@@ -1,0 +1,130 @@
+"""What an error means, and how long to wait: the one table.
+
+| met | verdict | then |
+| --- | --- | --- |
+| DNS, connect, reset, stall, TLS alert, an answer that breaks the rules, 3xx, 408, 425, 5xx | RETRY | back off; the next recording or link is tried |
+| 429 | LIMIT | wait for `X-RateLimit-Reset` |
+| S3: 403, 400 for an expired or invalid token | NEW_URL | a new upload-url, once at once, then back off |
+| S3: 400 `BadDigest`, `IncompleteBody`, `RequestTimeout` | RETRY | the file is hashed again first on `BadDigest` |
+| API: 401, 403 | TOKEN | stop uploading, keep everything, probe slowly |
+| API: 404 on a recording | RECREATE | create it again, once; then quarantine |
+| API: 404 or 405 on the creation itself | RETRY | the address is wrong, not the recording |
+| API: 409 on completion | CONFLICT | success if completion was asked for before |
+| other 4xx | REFUSED | quarantine with the server's code and message |
+| certificate refused | CERT | send nothing, tell the owner, try again slowly |
+| certificate not valid at this time | CLOCK | set the clock, then again |
+| the file is not what was recorded | REFUSED | quarantine |
+"""
+
+from micropython import const
+
+from .errors import ApiError, DamagedError, TransportError
+
+RETRY = const(1)
+LIMIT = const(2)
+NEW_URL = const(3)
+TOKEN = const(4)
+RECREATE = const(5)
+CONFLICT = const(6)
+REFUSED = const(7)
+CERT = const(8)
+CLOCK = const(9)
+
+# Steps of an upload, as `verdict` is told.
+CREATE = const(0)
+UPLOAD_URL = const(1)
+PUT = const(2)
+COMPLETE = const(3)
+OTHER = const(4)
+
+# A request that is refused for a reason that time or the owner mends, not the next attempt.
+SLOW_S = const(900)
+# A 429 without a usable reset is waited out for one window of the documented limit.
+_WINDOW_S = const(60)
+# A reset further away than this is taken for a mistake.
+_MAX_RESET_S = const(3600)
+
+# S3 error codes (Amazon S3 API reference, "Error responses") whose status says too little.
+_S3_NEW_URL = ("ExpiredToken", "InvalidToken", "TokenRefreshRequired", "RequestTimeTooSkewed")
+_S3_RETRY = ("BadDigest", "IncompleteBody", "RequestTimeout", "SlowDown", "InternalError")
+
+
+def verdict(step, error):
+    """What `error`, met at `step`, means: one of the constants above."""
+    if isinstance(error, TransportError):
+        if error.kind == "cert":
+            return CERT
+        if error.kind == "cert_time":
+            return CLOCK
+        return RETRY
+    if isinstance(error, DamagedError):
+        return REFUSED
+    if not isinstance(error, ApiError):
+        return RETRY
+    status = error.status
+    if status < 400 or status >= 500 or status in (408, 425):
+        return RETRY
+    if status == 429:
+        return LIMIT
+    if step == PUT:
+        if error.code in _S3_RETRY:
+            return RETRY
+        if status == 403 or error.code in _S3_NEW_URL:
+            return NEW_URL
+        return REFUSED
+    if status in (401, 403):
+        return TOKEN
+    if step == CREATE:
+        return RETRY if status in (404, 405) else REFUSED
+    if step == OTHER:
+        return REFUSED
+    if status == 404:
+        return RECREATE
+    if step == COMPLETE and (status == 409 or (status == 400 and _not_pending(error))):
+        return CONFLICT
+    return REFUSED
+
+
+def _not_pending(error):
+    # The answer to a second completion is undocumented; a 400 may say so in words.
+    text = ("%s %s" % (error.code, error.message)).lower()
+    return "pending" in text or "already" in text or "uploaded" in text
+
+
+def limit_wait(error, fallback_now, random):
+    """Seconds to wait after a 429.
+
+    Up to its `X-RateLimit-Reset`, by the server's own `Date` where given, plus jitter over
+    one window: a fleet that wakes at the same second would only meet the limit again.
+    `random` is a callable that returns a float in [0, 1).
+    """
+    now = error.server_time or fallback_now
+    wait = _WINDOW_S
+    if error.reset_at is not None and now is not None:
+        ahead = error.reset_at - now
+        if ahead <= _MAX_RESET_S:
+            wait = max(ahead, 1)
+    return wait + random() * _WINDOW_S
+
+
+class Backoff:
+    """Exponential waits with full jitter, capped, and never quite nothing.
+
+    `random` is a callable that returns a float in [0, 1), `cap_s` the longest wait.
+    """
+
+    def __init__(self, random, cap_s=300, base_s=1):
+        self._random = random
+        self._cap = cap_s
+        self._base = base_s
+        self._failures = 0
+
+    def reset(self):
+        """Progress was made."""
+        self._failures = 0
+
+    def next(self):
+        """Seconds to wait after one more failure."""
+        top = min(self._cap, self._base << min(self._failures, 20))
+        self._failures += 1
+        return max(0.1, top * self._random())

@@ -1,0 +1,39 @@
+"""A private certificate authority for the local cloud."""
+
+import ssl
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import trustme
+
+NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+class Authority:
+    """A CA whose root lies in `directory` as `root.der`, as devices need it, and `root.pem`."""
+
+    def __init__(self, directory: Path):
+        self.ca = trustme.CA()
+        pem = self.ca.cert_pem.bytes()
+        self.root_der = directory / "root.der"
+        self.root_pem = directory / "root.pem"
+        self.root_pem.write_bytes(pem)
+        self.root_der.write_bytes(ssl.PEM_cert_to_DER_cert(pem.decode()))
+
+    def server_context(self, *names: str, not_before=None, not_after=None) -> ssl.SSLContext:
+        """A server's TLS context with a certificate for `names` and these dates."""
+        now = datetime.now(timezone.utc)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate = self.ca.issue_cert(
+            *(names or NAMES),
+            not_before=not_before or now - timedelta(days=1),
+            not_after=not_after or now + timedelta(days=365),
+        )
+        certificate.configure_cert(context)
+        return context
+
+    def client_context(self) -> ssl.SSLContext:
+        """A client's TLS context that trusts this authority only."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.ca.configure_trust(context)
+        return context

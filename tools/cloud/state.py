@@ -1,0 +1,80 @@
+"""What the service knows: documents in SQLite, in memory or in a file."""
+
+import secrets
+import sqlite3
+import threading
+from pathlib import Path
+
+from .models import Media, Recording, Token
+
+
+class State:
+    """Recordings, tokens, heartbeats. `path` None keeps it in memory."""
+
+    def __init__(self, path: Path | None = None):
+        self._lock = threading.RLock()
+        self._db = sqlite3.connect(path or ":memory:", check_same_thread=False)
+        self._db.execute(
+            "create table if not exists documents (kind text, id text, body text,"
+            " primary key (kind, id))"
+        )
+
+    def close(self):
+        """Close the database."""
+        with self._lock:
+            self._db.close()
+
+    def put(self, kind: str, key: str, document):
+        """Store a document (a pydantic model) under its kind and key."""
+        with self._lock, self._db:
+            self._db.execute(
+                "insert or replace into documents values (?, ?, ?)",
+                (kind, key, document.model_dump_json()),
+            )
+
+    def get(self, kind: str, key: str, model):
+        """The document of that kind and key as `model`, or None."""
+        with self._lock:
+            row = self._db.execute(
+                "select body from documents where kind = ? and id = ?", (kind, key)
+            ).fetchone()
+        return model.model_validate_json(row[0]) if row else None
+
+    def all(self, kind: str, model) -> list:
+        """Every document of a kind, in the order in which they came."""
+        with self._lock:
+            rows = self._db.execute(
+                "select body from documents where kind = ? order by rowid", (kind,)
+            ).fetchall()
+        return [model.model_validate_json(row[0]) for row in rows]
+
+    def delete(self, kind: str, key: str):
+        """Forget a document."""
+        with self._lock, self._db:
+            self._db.execute("delete from documents where kind = ? and id = ?", (kind, key))
+
+    def recordings(self) -> list[Recording]:
+        """Every recording."""
+        return self.all("recording", Recording)
+
+    def issue_token(self, device_id: str, end_user_id: str) -> str:
+        """A new token for a device. The device's earlier tokens stay as they are."""
+        token = "dtok_" + secrets.token_hex(16)
+        self.put("token", token, Token(token=token, device_id=device_id, end_user_id=end_user_id))
+        return token
+
+    def set_token_state(self, token: str, state: str):
+        """Make a token `active`, `rotated` or `revoked`."""
+        known = self.get("token", token, Token)
+        known.state = state
+        self.put("token", token, known)
+
+
+def new_id(prefix: str) -> str:
+    """An identifier like the service's: `rec_3f2a...`."""
+    return f"{prefix}_{secrets.token_hex(12)}"
+
+
+def object_key(recording: Recording, media: Media) -> str:
+    """Where a media file lies in the bucket, shaped like the reference's example."""
+    return f"proj_local/{recording.id}/{media.id}/{media.content_type.replace('/', '.')}"
