@@ -28,7 +28,8 @@ class State:
         """Store a document (a pydantic model) under its kind and key."""
         with self._lock, self._db:
             self._db.execute(
-                "insert or replace into documents values (?, ?, ?)",
+                "insert into documents values (?, ?, ?)"
+                " on conflict (kind, id) do update set body = excluded.body",
                 (kind, key, document.model_dump_json()),
             )
 
