@@ -13,7 +13,6 @@ from uploader.errors import ConfigError, MediaTypeError, StorageError  # noqa: E
 from uploader.links.host import HostLink  # noqa: E402
 from uploader.recording import check_time  # noqa: E402
 
-
 USAGE = """\
 micropython main.py CONFIG.json add [--name N] [--started-at T] [--ended-at T]
                                 [--metadata JSON] FILE[=CONTENT_TYPE[@CAPTURED_AT]] ...
@@ -143,9 +142,7 @@ def add(settings, options):
     with Locked(settings):
         store = open_store(settings)
         try:
-            recording = store.begin(
-                found.get("name"), found.get("started-at", ""), metadata
-            )
+            recording = store.begin(found.get("name"), found.get("started-at", ""), metadata)
         except StorageError as e:
             if "metadata" in str(e) or "name" in str(e):
                 raise UsageError(str(e))
@@ -184,9 +181,6 @@ def drain(settings, timeout_s):
         up = Uploader(settings, open_store(settings), [HostLink()], show.event)
         empty = asyncio.run(up.drain(timeout_s))
         show.done()
-        for entry in up.store.pending():
-            empty = False
-            break
         return 0 if empty else 1
 
 
@@ -195,8 +189,7 @@ class Lines:
 
     def event(self, event, info):
         """Print an event."""
-        if event != "progress" or info["sent"] == info["size"]:
-            print(self.text(event, info))
+        print(self.text(event, info))
 
     def text(self, event, info):
         """An event as a line: its name, then key=value in a fixed order."""

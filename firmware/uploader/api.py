@@ -5,8 +5,8 @@
 import json
 
 from . import clock
-from .errors import ApiError, TransportError
 from .config import redact
+from .errors import ApiError, TransportError
 
 _URL_LIFE_S = 3600  # upload-url reference: "Upload URLs expire after 1 hour"
 _MAX_ID = 96

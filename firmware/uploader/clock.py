@@ -26,7 +26,9 @@ class Clock:
     (certificate dates are checked against that one).
     """
 
-    def __init__(self, machine_time=None, ticks_ms=None, sleep_ms=None, set_machine=None, boot=None):
+    def __init__(
+        self, machine_time=None, ticks_ms=None, sleep_ms=None, set_machine=None, boot=None
+    ):
         self._ticks = ticks_ms or time.ticks_ms
         self._sleep_ms = sleep_ms or asyncio.sleep_ms
         self._set_machine = set_machine

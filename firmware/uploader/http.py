@@ -25,6 +25,7 @@ _MAX_HEAD = const(8192)  # bytes of one answer's head
 _MAX_URL = const(4096)
 _MAX_DRAIN = const(65536)  # a longer answer body ends the connection instead
 _YIELD_MS = const(20)  # longest stretch without letting other tasks run
+_REPORT_MS = const(500)
 _LOOK_EVERY = const(4)  # chunks between looks for an early answer
 _PAUSE_MAX_MS = const(8)
 
@@ -156,9 +157,9 @@ class Http:
     async def put(self, url, headers, source, size, progress=None, max_body=2048):
         """PUT `size` bytes read by `source.readinto(buf)` and return the Response.
 
-        `progress(sent)` is called at most every 250 ms. An answer that comes early ends the
-        sending. Raises TransportError, StorageError if the source can't be read,
-        DamagedError if it is shorter than `size`.
+        `progress(sent)` is called at the start, then every 500 ms, and at the end. An answer
+        that comes early ends the sending. Raises TransportError, StorageError if the source
+        can't be read, DamagedError if it is shorter than `size`.
         """
         async with self._lock:
             return await self._exchange("PUT", url, headers, source, size, b"", max_body, progress)
@@ -267,7 +268,7 @@ class Http:
                 for _, events in conn.poll.ipoll(0):
                     return events
                 if time.ticks_diff(time.ticks_ms(), start) > self._stall_ms:
-                    raise TransportError("stall", "nothing moved for %d s" % (self._stall_ms // 1000))
+                    raise TransportError("stall", "nothing moved in %d ms" % self._stall_ms)
                 await asyncio.sleep_ms(pause)
                 if pause < _PAUSE_MAX_MS:
                     pause += pause
@@ -295,6 +296,8 @@ class Http:
         ticks, diff = time.ticks_ms, time.ticks_diff
         sent = 0
         look = 0
+        if progress:
+            progress(0)
         now = yielded = reported = ticks()
         while sent < size:
             left = size - sent
@@ -318,9 +321,7 @@ class Http:
                 await self._ready(conn, _IN | _OUT)
                 now = yielded = ticks()
                 if diff(now, chunk_start) > self._stall_ms:
-                    raise TransportError(
-                        "stall", "a chunk did not leave in %d s" % (self._stall_ms // 1000)
-                    )
+                    raise TransportError("stall", "a chunk stayed for %d ms" % self._stall_ms)
             sent += n
             self.bytes_out += n
             look += 1
@@ -332,7 +333,7 @@ class Http:
             if diff(now, yielded) >= _YIELD_MS:
                 await asyncio.sleep_ms(0)
                 yielded = now = ticks()
-            if progress and diff(now, reported) >= 250:
+            if progress and diff(now, reported) >= _REPORT_MS:
                 reported = now
                 progress(sent)
         if progress:

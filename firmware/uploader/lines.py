@@ -44,12 +44,14 @@ def read(path):
 
 
 def _decode(line):
-    # body, a space, eight hex digits, a newline
-    if len(line) < 11 or line[-1] != 10 or line[-10] != 32:
+    # A body, a space, eight hex digits, and a newline, which alone may be missing.
+    if line[-1] == 10:
+        line = line[:-1]
+    if len(line) < 10 or line[-9] != 32:
         return None
-    body = line[:-10]
+    body = line[:-9]
     try:
-        if int(line[-9:-1], 16) == binascii.crc32(body):
+        if int(line[-8:], 16) == binascii.crc32(body):
             return json.loads(body)
     except ValueError:
         pass

@@ -5,7 +5,7 @@ from binascii import hexlify
 
 from micropython import const
 
-from . import clock, lines, media
+from . import clock, media
 from .errors import StorageError, StorageFullError
 
 ENOSPC = const(28)

@@ -40,4 +40,3 @@ def recover(store, entry):
     values.append({"end": {"interrupted": True, "count": len(known) + len(found)}})
     store.append(store.path(entry.seq, "rec"), *values)
     return True
-

@@ -1,19 +1,24 @@
 """What an error means, and how long to wait: the one table.
 
-| met | verdict | then |
-| --- | --- | --- |
-| DNS, connect, reset, stall, TLS alert, an answer that breaks the rules, 3xx, 408, 425, 5xx | RETRY | back off; the next recording or link is tried |
-| 429 | LIMIT | wait for `X-RateLimit-Reset` |
-| S3: 403, 400 for an expired or invalid token | NEW_URL | a new upload-url, once at once, then back off |
-| S3: 400 `BadDigest`, `IncompleteBody`, `RequestTimeout` | RETRY | the file is hashed again first on `BadDigest` |
-| API: 401, 403 | TOKEN | stop uploading, keep everything, probe slowly |
-| API: 404 on a recording | RECREATE | create it again, once; then quarantine |
-| API: 404 or 405 on the creation itself | RETRY | the address is wrong, not the recording |
-| API: 409 on completion | CONFLICT | success if completion was asked for before |
-| other 4xx | REFUSED | quarantine with the server's code and message |
-| certificate refused | CERT | send nothing, tell the owner, try again slowly |
-| certificate not valid at this time | CLOCK | set the clock, then again |
-| the file is not what was recorded | REFUSED | quarantine |
+met                                            verdict    then
+---------------------------------------------- ---------- -----------------------------------
+DNS, connect, reset, stall, TLS alert, 3xx,    RETRY      back off; the next recording or
+408, 425, 5xx, an answer that breaks the rules            link is tried
+429                                            LIMIT      wait for X-RateLimit-Reset
+S3: 403; 400 for an expired or invalid token   NEW_URL    a new upload-url, once at once,
+                                                          then back off
+S3: 400 IncompleteBody, RequestTimeout         RETRY
+S3: 400 BadDigest                              RETRY      the file is hashed again first
+API: 401, 403                                  TOKEN      stop uploading, keep everything,
+                                                          probe slowly, tell the owner
+API: 404 on a recording                        RECREATE   once; then quarantine
+API: 404, 405 on the creation itself           RETRY      the address is wrong, not the
+                                                          recording
+API: 409 on completion                         CONFLICT   success if it was asked for before
+other 4xx                                      REFUSED    quarantine with code and message
+certificate refused                            CERT       send nothing, tell the owner, slowly
+certificate not valid at this time             CLOCK      set the clock, then again
+the file is not what was recorded              REFUSED    quarantine
 """
 
 from micropython import const

@@ -52,7 +52,9 @@ class Session:
     """Uploads what is pending. `http` PUTs, `api` makes the JSON calls, `emit(event, **info)`
     is told what happens, `random` returns a float in [0, 1)."""
 
-    def __init__(self, store, api, http, clock, emit, batched=False, backoff_max_s=300, random=None):
+    def __init__(
+        self, store, api, http, clock, emit, batched=False, backoff_max_s=300, random=None
+    ):
         self.random = random or _random
         self._store = store
         self._api = api

@@ -50,7 +50,8 @@ def main(
         console.print(f"device       {config}  (its token, the root certificate)", highlight=False)
         console.print("\nrecord and upload with it:", highlight=False)
         board = f"micropython boards/unix/main.py {config}"
-        console.print(f"  {board} add FILE.opus\n  {board} drain\n", highlight=False, soft_wrap=True)
+        console.print(f"  {board} add FILE.opus", highlight=False, soft_wrap=True)
+        console.print(f"  {board} drain\n", highlight=False, soft_wrap=True)
         console.print("Ctrl-C stops it.", highlight=False)
         stop.wait()
     finally:

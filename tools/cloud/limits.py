@@ -17,6 +17,10 @@ class Limits:
         self._window = None
         self._counts = [0, 0]
 
+    def forget(self):
+        """Begin a new window."""
+        self._window = None
+
     def take(self, upload_url: bool) -> tuple[bool, dict[str, str]]:
         """Count a request: whether it is within the limits, and the headers that say so."""
         window = int(self._now()) // self.WINDOW_S

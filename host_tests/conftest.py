@@ -1,0 +1,142 @@
+"""Fixtures, and the collector that makes each MicroPython test function a pytest item."""
+
+import ast
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tools.cloud import Cloud
+from tools.cloud.limits import Limits
+
+ROOT = Path(__file__).parents[1]
+DEVICE = ROOT / "host_tests/device"
+BOARD = ROOT / "boards/unix/main.py"
+
+
+def pytest_collect_file(file_path: Path, parent):
+    if file_path.parent == DEVICE and file_path.suffix == ".py" and file_path.name[0] != "_":
+        return DeviceFile.from_parent(parent, path=file_path)
+
+
+class DeviceFile(pytest.File):
+    """A file of tests that run inside MicroPython."""
+
+    def collect(self):
+        for node in ast.parse(self.path.read_text()).body:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                if node.name.startswith("test_"):
+                    yield DeviceItem.from_parent(self, name=node.name, line=node.lineno)
+
+
+class DeviceItem(pytest.Item):
+    """One test function, run in an interpreter of its own."""
+
+    def __init__(self, line, **kw):
+        super().__init__(**kw)
+        self._line = line
+
+    def runtest(self):
+        folder = self.config._tmp_path_factory.mktemp(self.name)
+        result = subprocess.run(
+            ["micropython", DEVICE / "_run.py", self.path, self.name],
+            env={**os.environ, "TEST_DIR": str(folder)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        if result.returncode:
+            raise DeviceError(result.stdout + result.stderr)
+
+    def repr_failure(self, excinfo):
+        if isinstance(excinfo.value, DeviceError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo)
+
+    def reportinfo(self):
+        return self.path, self._line - 1, self.name
+
+
+class DeviceError(Exception):
+    """A test failed inside MicroPython; the text is what it printed."""
+
+
+@pytest.fixture(scope="session")
+def shared_cloud():
+    with Cloud(limits=Limits(10**9, 10**9)) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(shared_cloud):
+    """A running cloud as if new: nothing recorded, no limits, nothing intercepted."""
+    for recording in shared_cloud.recordings():
+        shared_cloud.state.delete("recording", recording.id)
+    service, edge = shared_cloud.service, shared_cloud.edge
+    service.intercept = service.after = edge.intercept = None
+    service.calls.clear()
+    service.url_life_s = 3600
+    shared_cloud.limits.requests = shared_cloud.limits.upload_urls = 10**9
+    shared_cloud.limits.forget()
+    edge.connections = edge.puts = 0
+    return shared_cloud
+
+
+class Board:
+    """The desktop board with a configuration of its own."""
+
+    def __init__(self, folder: Path, settings: dict):
+        self.folder = folder
+        self.settings = settings
+        self.config = folder / "config.json"
+        self.save()
+
+    def save(self, **changes):
+        self.settings.update(changes)
+        self.config.write_text(json.dumps(self.settings))
+
+    def run(self, *args, **more) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            ["micropython", BOARD, self.config, *map(str, args)],
+            capture_output=True,
+            text=True,
+            **{"timeout": 120, **more},
+        )
+
+    def add(self, *args) -> str:
+        result = self.run("add", *args)
+        assert result.returncode == 0, result.stderr
+        return result.stdout.strip()
+
+    def drain(self, timeout_s=60) -> subprocess.CompletedProcess:
+        return self.run("drain", "--timeout", timeout_s)
+
+    def status(self) -> dict:
+        result = self.run("status")
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)
+
+    def file(self, name: str, data: bytes) -> Path:
+        path = self.folder / name
+        path.write_bytes(data)
+        return path
+
+
+@pytest.fixture
+def board(cloud, tmp_path):
+    return Board(tmp_path, cloud.device_config(tmp_path / "flash"))
+
+
+@pytest.fixture(scope="session")
+def mpy(tmp_path_factory):
+    """A directory with the firmware compiled to .mpy, as a device has it."""
+    folder = tmp_path_factory.mktemp("mpy")
+    for source in (ROOT / "firmware").rglob("*.py"):
+        target = folder / source.relative_to(ROOT / "firmware").with_suffix(".mpy")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(
+            ["mpy-cross", "-o", target, "-s", source.name, source], check=True, timeout=60
+        )
+    return folder

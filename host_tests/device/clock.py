@@ -1,0 +1,96 @@
+"""Time: formats, stamps, an unknown clock."""
+
+import time
+
+from _support import Ticks, raises
+
+from uploader.clock import FLOOR, Clock, iso, parse_http_date, parse_iso
+
+
+def test_iso_8601_agrees_with_the_calendar_and_back():
+    for day in range(0, 60000, 7):
+        t = day * 86400 + day * 7919 % 86400
+        text = "%04d-%02d-%02dT%02d:%02d:%02dZ" % time.gmtime(t)[:6]
+        assert iso(t) == text
+        assert parse_iso(text) == t
+
+
+def test_iso_8601_takes_offsets_and_fractions():
+    assert parse_iso("2026-01-31T23:59:59.123+01:00") == parse_iso("2026-01-31T22:59:59Z")
+    assert parse_iso("2026-01-31T23:59:59-00:30") == parse_iso("2026-02-01T00:29:59Z")
+
+
+def test_what_is_not_a_time_with_a_zone_is_refused():
+    for bad in (
+        "",
+        None,
+        7,
+        "2026-01-01",
+        "2026-01-01T00:00:00",
+        "2026-02-29T00:00:00Z",
+        "2026-13-01T00:00:00Z",
+        "2026-04-31T00:00:00Z",
+        "2026-01-01T24:00:00Z",
+        "2026-01-01T00:00:00+0100",
+        "2026-01-01T00:00:00Zx",
+        "2026-01-01 00-00-00Z",
+        "+026-01-01T00:00:00Z",
+    ):
+        raises(ValueError, parse_iso, bad)
+
+
+def test_http_dates_are_read_and_others_ignored():
+    assert parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT") == 784111777
+    for bad in ("", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun, 06 Nvo 1994 08:49:37 GMT", "x" * 29):
+        assert parse_http_date(bad) is None
+
+
+def test_a_clock_that_nobody_set_is_unknown_and_stamps_wait_for_it():
+    ticks = Ticks()
+    clock = Clock(lambda: 100, ticks.ticks_ms, boot="b1")
+    assert clock.now() is None
+    ticks.ms += 5000
+    stamp = clock.stamp()
+    assert stamp == ["b1", 5000]
+    assert clock.resolve(stamp) is None
+    ticks.ms += 5000
+    assert clock.set(FLOOR + 1000, "sntp")
+    assert clock.resolve(stamp) == iso(FLOOR + 995)
+    assert clock.stamp() == iso(FLOOR + 1000)
+
+
+def test_another_boots_stamp_is_left_out_never_invented():
+    clock = Clock(lambda: FLOOR + 5, boot="b2")
+    assert clock.resolve(["b1", 5000]) is None
+    assert clock.resolve(None) is None
+    assert clock.resolve("2026-01-01T00:00:00Z") == "2026-01-01T00:00:00Z"
+
+
+def test_a_time_before_the_module_existed_is_not_believed():
+    clock = Clock(lambda: 0)
+    assert not clock.set(FLOOR - 1, "modem")
+    assert clock.now() is None
+
+
+def test_the_machine_clock_jumping_later_moves_nothing():
+    machine = [FLOOR + 100]
+    ticks = Ticks()
+    clock = Clock(lambda: machine[0], ticks.ticks_ms)
+    machine[0] = 0
+    ticks.ms += 3000
+    assert clock.now() == FLOOR + 103
+
+
+def test_uptime_survives_the_wrap_of_the_tick_counter():
+    ticks = Ticks(time.ticks_add(0, -10))
+    clock = Clock(lambda: 0, ticks.ticks_ms)
+    ticks.ms += 100
+    assert clock.uptime_ms() == 100
+
+
+async def test_sleeping_for_weeks_outlives_the_wrap_of_the_tick_counter():
+    ticks = Ticks()
+    clock = Clock(lambda: 0, ticks.ticks_ms, ticks.sleep_ms)
+    await clock.sleep(30 * 86400)
+    assert ticks.ms == 30 * 86400 * 1000
+    assert clock.uptime_ms() == ticks.ms

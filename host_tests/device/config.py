@@ -1,0 +1,106 @@
+"""Configuration and media types: what is wrong is named."""
+
+from _support import folder, raises
+
+from uploader import media
+from uploader.config import Config, load, redact
+from uploader.errors import ConfigError, MediaTypeError
+
+
+def good():
+    path = folder() + "/root.der"
+    with open(path, "wb") as f:
+        f.write(b"\x30\x82\x01\x00")
+    return {
+        "api_url": "https://api.example/v1/",
+        "device_token": "dtok_secret",
+        "storage": "flash",
+        "roots": [path],
+    }
+
+
+def test_a_good_configuration_gets_its_defaults():
+    c = Config(good(), "/base/")
+    assert c.api_url == "https://api.example/v1"
+    assert (c.max_connections, c.chunk_bytes, c.allow_insecure) == (2, 4096, False)
+    assert c.storage == "/base/flash"
+    assert "dtok" not in repr(c)
+
+
+def test_every_wrong_key_is_named():
+    for change, word in (
+        ({"colour": 1}, "'colour'"),
+        ({"api_url": None}, "'api_url'"),
+        ({"api_url": "http://x/v1"}, "allow_insecure"),
+        ({"api_url": "ftp://x"}, "'api_url'"),
+        ({"api_url": "https://me:pw@x"}, "'api_url'"),
+        ({"device_token": ""}, "'device_token'"),
+        ({"device_token": "a b"}, "'device_token'"),
+        ({"device_token": "x" * 600}, "'device_token'"),
+        ({"storage": 7}, "'storage'"),
+        ({"roots": "root.der"}, "'roots'"),
+        ({"roots": []}, "'roots'"),
+        ({"roots": [7]}, "'roots'"),
+        ({"roots": ["/nowhere.der"]}, "/nowhere.der"),
+        ({"max_connections": True}, "'max_connections'"),
+        ({"max_connections": 0}, "'max_connections'"),
+        ({"max_connections": 1.5}, "'max_connections'"),
+        ({"chunk_bytes": 100}, "'chunk_bytes'"),
+        ({"allow_insecure": 1}, "'allow_insecure'"),
+    ):
+        values = good()
+        values.update(change)
+        e = raises(ConfigError, Config, values)
+        assert word in str(e), str(e)
+        assert "\n" not in str(e) and "dtok_secret" not in str(e)
+    for key in ("api_url", "device_token", "storage", "roots"):
+        values = good()
+        del values[key]
+        assert repr(key) in str(raises(ConfigError, Config, values))
+    raises(ConfigError, Config, [])
+
+
+def test_a_pem_file_is_not_taken_for_a_root():
+    values = good()
+    with open(values["roots"][0], "wb") as f:
+        f.write(b"-----BEGIN CERTIFICATE-----\n")
+    assert "DER" in str(raises(ConfigError, Config, values))
+
+
+def test_a_file_that_is_missing_or_not_json_is_named():
+    path = folder() + "/c.json"
+    assert path in str(raises(ConfigError, load, path))
+    with open(path, "w") as f:
+        f.write("{")
+    assert path in str(raises(ConfigError, load, path))
+
+
+def test_http_is_allowed_only_when_asked_for():
+    values = good()
+    values.update({"api_url": "http://x/v1", "allow_insecure": True, "roots": []})
+    assert Config(values).api_url == "http://x/v1"
+
+
+def test_tokens_and_signatures_are_kept_out_of_texts():
+    text = "GET https://s3/x?X-Amz-Signature=abc&y=1 failed for dtok_123 and hush"
+    clean = redact(text, "hush")
+    assert clean == "GET https://s3/x?... failed for dtok_... and [secret]", clean
+    assert redact("X-Amz-Signature=abc") == "..."
+
+
+def test_every_media_type_of_the_contract_and_no_other():
+    for content_type in media.allowed():
+        kind = media.kind_of(content_type)
+        assert media.check(kind, content_type) == content_type
+        assert media.from_extension("x." + media.extension(content_type)) == content_type
+    assert len(media.allowed()) == 10
+    assert media.check("audio") == "audio/opus"
+    for kind, content_type in (
+        ("audio", "image/png"),
+        ("image", None),
+        ("video", None),
+        ("image", "image/gif"),
+        ("text", "text/plain"),
+    ):
+        e = raises(MediaTypeError, media.check, kind, content_type)
+        assert "audio" in str(e) or "image/jpeg" in str(e) or "video/mp4" in str(e)

@@ -1,0 +1,320 @@
+"""The HTTP client against a scripted server: framing, keep-alive, early answers, bounds."""
+
+import asyncio
+import time
+
+from _support import Script, Zeros, answer, fails, raises
+
+from uploader.errors import DamagedError, TransportError
+from uploader.http import Http, check_field, split_url
+
+
+def client(**more):
+    return Http(allow_insecure=True, **more)
+
+
+async def test_requests_to_one_host_share_a_connection():
+    async with Script(answer(), answer(201, b'{"a":1}'), answer(204, b"")) as server:
+        http = client()
+        for status in (200, 201, 204):
+            assert (await http.request("POST", server.url, (), b"abc")).status == status
+        assert server.connections == 1 and http.connections_opened == 1
+        assert server.requests[0] == (
+            b"POST /x HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 3\r\n\r\nabc" % server.port
+        )
+        http.close()
+
+
+async def test_no_more_connections_than_allowed_and_the_idle_one_gives_way():
+    async with Script(*[answer()] * 9) as a, Script(*[answer()] * 9) as b:
+        http = client(max_connections=1)
+        for _ in range(2):
+            await http.request("GET", a.url)
+            await http.request("GET", a.url)
+            await http.request("GET", b.url)
+        assert (a.connections, b.connections) == (2, 2)
+        assert len(http._open) == 1
+        http = client(max_connections=2)
+        for _ in range(2):
+            await http.request("GET", a.url)
+            await http.request("GET", b.url)
+        assert (a.connections, b.connections) == (3, 3)
+        http.close()
+
+
+async def test_a_connection_that_the_server_closed_while_idle_is_replaced():
+    async with Script(answer(headers=[b"X: close"]), answer()) as server:
+        http = client()
+        assert (await http.request("GET", server.url)).status == 200
+        await asyncio.sleep_ms(20)
+        assert (await http.request("GET", server.url)).status == 200
+        assert server.connections == 2
+        http.close()
+
+
+async def test_bodies_by_length_by_chunks_and_by_close():
+    chunked = (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"4\r\nWiki\r\n5;x=y\r\npedia\r\nE\r\n in\r\n\r\nchunks.\r\n0\r\nTrailer: 1\r\n\r\n"
+    )
+    by_close = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end"
+    async with Script(answer(200, b"by length"), chunked, by_close) as server:
+        http = client()
+        assert (await http.request("GET", server.url)).body == b"by length"
+        assert (await http.request("GET", server.url)).body == b"Wikipedia in\r\n\r\nchunks."
+        assert (await http.request("GET", server.url)).body == b"until the end"
+        assert server.connections == 1 and not http._open
+
+
+async def test_interim_answers_are_skipped():
+    early = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nX: y\r\n\r\n" + answer(201)
+    async with Script(early) as server:
+        http = client()
+        assert (await http.request("POST", server.url)).status == 201
+        http.close()
+
+
+async def test_bytes_after_an_answer_never_answer_the_next_request():
+    async with Script(answer() + b"HTTP/1.1 200 OK\r\n\r\n", answer(201)) as server:
+        http = client()
+        assert (await http.request("GET", server.url)).status == 200
+        assert (await http.request("GET", server.url)).status == 201
+        assert server.connections == 2
+        http.close()
+
+
+async def test_answers_that_break_the_rules_are_refused():
+    for bad in (
+        b"SSH-2.0-OpenSSH\r\n\r\n",
+        b"HTTP/1.1\r\n\r\n",
+        b"HTTP/1.1 20 OK\r\n\r\n",
+        b"HTTP/1.1 abc OK\r\n\r\n",
+        b"HTTP/1.1 600 OK\r\n\r\n",
+        b"HTTP/2 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n",
+        b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nA: b\r\n folded\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 20000,
+    ):
+        async with Script(bad) as server:
+            http = client(stall_s=1)
+            e = await fails(TransportError, http.request("GET", server.url))
+            assert e.kind == "protocol", (bad[:60], e.kind, str(e))
+            assert not http._open
+
+
+async def test_an_answer_that_ends_early_is_not_an_answer():
+    for cut in (
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
+    ):
+
+        async def hang_up(reader, writer, request, cut=cut):
+            writer.write(cut)
+            await writer.drain()
+
+        async with Script(hang_up) as server:
+            e = await fails(TransportError, client().request("GET", server.url))
+            assert e.kind == "closed" and e.answered == bool(cut)
+
+
+async def test_a_long_answer_is_cut_and_costs_its_connection():
+    async with Script(answer(200, b"x" * 300000), answer(200, b"y" * 30000)) as server:
+        http = client()
+        assert len((await http.request("GET", server.url, max_body=1000)).body) == 1000
+        assert not http._open
+        assert len((await http.request("GET", server.url, max_body=1000)).body) == 1000
+        assert len(http._open) == 1
+        http.close()
+
+
+async def test_a_put_sends_its_length_and_every_byte_and_tells_of_progress():
+    size = 100001
+    sizes = []
+
+    async def take(reader, writer, request):
+        n = 0
+        while n < size:
+            n += len(await reader.read(min(65536, size - n)))
+        sizes.append(n)
+        writer.write(answer(200, b"", [b'ETag: "abc"']))
+        await writer.drain()
+
+    async with Script(take) as server:
+        http = client()
+        seen = []
+        response = await http.put(
+            server.url, [("Content-Type", "audio/wav")], Zeros(size), size, seen.append
+        )
+        assert response.status == 200 and response.headers["etag"] == '"abc"'
+        assert seen[0] == 0 and seen[-1] == size and sizes == [size]
+        assert b"Content-Length: %d\r\n" % size in server.requests[0]
+        assert b"chunked" not in server.requests[0].lower()
+
+
+async def test_an_answer_while_sending_is_seen_at_once_and_ends_the_sending():
+    async def refuse(reader, writer, request):
+        await reader.readexactly(10000)
+        writer.write(answer(403, b"<Error><Code>AccessDenied</Code></Error>"))
+        await writer.drain()
+        await done.wait()
+
+    done = asyncio.Event()
+    async with Script(refuse) as server:
+        http = client()
+        source = Zeros(1 << 30)
+        response = await http.put(server.url, (), source, 1 << 30)
+        done.set()
+        assert response.status == 403 and response.early
+        assert b"AccessDenied" in response.body
+        # What the kernel's buffers took before the answer, not the gigabyte.
+        assert (1 << 30) - source.left < 64 << 20
+        assert not http._open
+
+
+async def test_a_server_that_stops_reading_is_a_stall():
+    async def stop(reader, writer, request):
+        await done.wait()
+
+    done = asyncio.Event()
+    async with Script(stop) as server:
+        http = client(stall_s=0.3)
+        e = await fails(TransportError, http.put(server.url, (), Zeros(1 << 30), 1 << 30))
+        done.set()
+        assert e.kind == "stall"
+
+
+async def test_a_server_that_never_answers_is_a_stall():
+    async def stop(reader, writer, request):
+        await done.wait()
+
+    done = asyncio.Event()
+    async with Script(stop) as server:
+        http = client(stall_s=0.3)
+        e = await fails(TransportError, http.request("GET", server.url))
+        done.set()
+        assert e.kind == "stall"
+
+
+async def test_an_answer_that_trickles_for_ever_is_a_stall():
+    async def trickle(reader, writer, request):
+        writer.write(b"HTTP/1.1 200 OK\r\nX: ")
+        while not done.is_set():
+            writer.write(b"y")
+            await writer.drain()
+            await asyncio.sleep_ms(30)
+
+    done = asyncio.Event()
+    async with Script(trickle) as server:
+        http = client(stall_s=0.2)
+        e = await fails(TransportError, http.request("GET", server.url))
+        done.set()
+        assert e.kind == "stall"
+
+
+async def test_other_tasks_run_while_a_file_is_sent():
+    async def take(reader, writer, request):
+        buf = bytearray(65536)
+        left = size
+        while left:
+            left -= await reader.readinto(buf)
+        writer.write(answer())
+        await writer.drain()
+
+    async def recorder():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep_ms(5)
+
+    size = 64 << 20
+    turns = 0
+    async with Script(take) as server:
+        task = asyncio.create_task(recorder())
+        start = time.ticks_ms()
+        await client().put(server.url, (), Zeros(size), size)
+        took = time.ticks_diff(time.ticks_ms(), start)
+        task.cancel()
+        assert turns > took // 60, (turns, took)
+
+
+async def test_a_file_that_is_shorter_than_promised_is_damaged():
+    async def stop(reader, writer, request):
+        await done.wait()
+
+    done = asyncio.Event()
+    async with Script(stop) as server:
+        await fails(DamagedError, client().put(server.url, (), Zeros(5000), 6000))
+        done.set()
+
+
+async def test_a_closed_port_and_an_unknown_name_are_told_apart():
+    async with Script() as server:
+        port = server.port
+    http = client()
+    e = await fails(TransportError, http.request("GET", "http://127.0.0.1:%d/" % port))
+    assert e.kind == "connect", e.kind
+    e = await fails(TransportError, http.request("GET", "http://no.such.name.invalid/"))
+    assert e.kind == "dns"
+
+
+async def test_a_cancelled_request_leaves_no_connection_behind():
+    async def stop(reader, writer, request):
+        await done.wait()
+
+    done = asyncio.Event()
+    async with Script(stop) as server:
+        http = client()
+        await fails(asyncio.TimeoutError, asyncio.wait_for_ms(http.request("GET", server.url), 50))
+        done.set()
+        assert not http._open and not http._lock.locked()
+
+
+def test_addresses_are_checked_before_use():
+    assert split_url("https://a.b/c?d=e#f") == (True, "a.b", 443, "/c?d=e")
+    assert split_url("https://a.b:8443") == (True, "a.b", 8443, "/")
+    assert split_url("https://[::1]:9/x") == (True, "::1", 9, "/x")
+    assert split_url("https://a.b?q") == (True, "a.b", 443, "/?q")
+    assert split_url("http://a.b/", True) == (False, "a.b", 80, "/")
+    for bad in (
+        None,
+        "",
+        "a.b/c",
+        "http://a.b/",
+        "ftp://a.b/",
+        "https://me:pw@a.b/",
+        "https://a.b@evil/",
+        "https:///x",
+        "https://a.b:0/",
+        "https://a.b:99999/",
+        "https://a.b:x/",
+        "https://a.b/\r\nX: y",
+        "https://a.b/ c",
+        "https://a.b/é",
+        "https://a.b/" + "x" * 5000,
+    ):
+        assert raises(TransportError, split_url, bad).kind == "refused", bad
+
+
+def test_header_fields_can_not_smuggle_lines():
+    check_field("Content-Type", "audio/ogg; codecs=opus")
+    for name, value in (
+        ("A\r\nB", "c"),
+        ("A", "b\r\nC: d"),
+        ("A", "b\nc"),
+        ("A", "b\0"),
+        ("", "x"),
+        ("A B", "c"),
+        ("A:", "c"),
+        ("A", None),
+        (None, "b"),
+        ("A", "é"),
+        ("A", 7),
+    ):
+        raises(TransportError, check_field, name, value)
