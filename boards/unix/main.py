@@ -11,15 +11,16 @@ sys.path.insert(0, __file__[: __file__.rfind("/") + 1] + "../../firmware")
 from uploader import Clock, Store, Uploader, config, media  # noqa: E402
 from uploader.errors import ConfigError, MediaTypeError, StorageError  # noqa: E402
 from uploader.links.host import HostLink  # noqa: E402
-from uploader.recording import check_time  # noqa: E402
+from uploader.recording import check_about, check_time  # noqa: E402
 
 USAGE = """\
 micropython main.py CONFIG.json add [--name N] [--started-at T] [--ended-at T]
-                                [--metadata JSON] FILE[=CONTENT_TYPE[@CAPTURED_AT]] ...
+                                [--metadata JSON|@FILE] FILE[=CONTENT_TYPE[@CAPTURED_AT]] ...
 micropython main.py CONFIG.json drain [--timeout S]
 micropython main.py CONFIG.json status
 
-Times are ISO 8601 with a zone, like 2026-01-31T23:59:59Z. Exit status: 0 done; 1 something is
+Times are ISO 8601 with a zone, like 2026-01-31T23:59:59Z. MicroPython takes arguments of up to
+255 bytes: longer metadata goes into a file. Exit status: 0 done; 1 something is
 left pending or the storage failed; 2 bad usage or configuration (nothing was written)."""
 
 
@@ -81,12 +82,20 @@ def parse_add(args):
         usable_time("--" + key, found.get(key))
     metadata = None
     if "metadata" in found:
+        text = found["metadata"]
         try:
-            metadata = json.loads(found["metadata"])
-        except ValueError:
+            if text[:1] == "@":
+                with open(text[1:]) as f:
+                    text = f.read()
+            metadata = json.loads(text)
+        except (OSError, ValueError):
             metadata = None
         if not isinstance(metadata, dict):
-            raise UsageError('--metadata is not a JSON object, like {"room": "12"}')
+            raise UsageError('--metadata is neither a JSON object, like {"room": "12"}, nor @FILE')
+    try:
+        check_about(found.get("name"), metadata)
+    except StorageError as e:
+        raise UsageError("--%s" % e)
     return found, metadata, [parse_file(name) for name in names]
 
 
@@ -99,7 +108,7 @@ def parse_file(text):
         path = text[:i]
         content_type, at, captured_at = text[i + 1 :].partition("@")
         if at:
-            usable_time("CAPTURED_AT", captured_at)
+            usable_time("CAPTURED_AT", captured_at or "(nothing)")
     if not is_file(path):
         raise UsageError("%s is not a file that can be read" % path)
     if content_type is None:
@@ -141,12 +150,7 @@ def add(settings, options):
     found, metadata, files = options
     with Locked(settings):
         store = open_store(settings)
-        try:
-            recording = store.begin(found.get("name"), found.get("started-at", ""), metadata)
-        except StorageError as e:
-            if "metadata" in str(e) or "name" in str(e):
-                raise UsageError(str(e))
-            raise
+        recording = store.begin(found.get("name"), found.get("started-at", ""), metadata)
         buf = bytearray(settings.chunk_bytes)
         mv = memoryview(buf)
         for path, content_type, captured_at in files:

@@ -13,6 +13,7 @@ from micropython import const
 
 # Longest line that is read back. metadata and names are bounded so that theirs fit.
 MAX_LINE = const(4096)
+_PIECE = const(192)
 
 
 def encode(value):
@@ -35,7 +36,12 @@ def read(path):
     """Generate the values of the valid lines of a file. Raises OSError if it can't be read."""
     with open(path, "rb") as f:
         while True:
-            line = f.readline(MAX_LINE)
+            # In pieces: readline allocates all that it is allowed to read.
+            line = piece = f.readline(_PIECE)
+            while len(piece) == _PIECE and piece[-1] != 10:
+                piece = f.readline(_PIECE)
+                if len(line) <= MAX_LINE:
+                    line += piece
             if not line:
                 return
             value = _decode(line)

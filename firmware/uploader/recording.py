@@ -5,12 +5,12 @@ from binascii import hexlify
 
 from micropython import const
 
-from . import clock, media
+from . import clock, lines, media
 from .errors import StorageError, StorageFullError
 
 ENOSPC = const(28)
-MAX_METADATA = const(2048)  # bytes as JSON; a manifest line stays below lines.MAX_LINE
-MAX_NAME = const(256)
+_MAX_METADATA = const(2048)  # bytes as JSON; a manifest line stays below lines.MAX_LINE
+_MAX_NAME = const(256)
 
 
 def check_time(what, value, clock_now=None):
@@ -25,6 +25,18 @@ def check_time(what, value, clock_now=None):
         except ValueError as e:
             raise StorageError("%s is %s" % (what, e))
     return value
+
+
+def check_about(name, metadata):
+    """Raise StorageError unless `name` (None or text of at most 256 characters) and
+    `metadata` (None or a dict of at most 2048 bytes as JSON) can be stored."""
+    if name is not None and (not isinstance(name, str) or len(name) > _MAX_NAME):
+        raise StorageError("name must be text of at most %d characters" % _MAX_NAME)
+    if metadata is not None:
+        if not isinstance(metadata, dict):
+            raise StorageError("metadata must be an object")
+        if len(lines.encode(metadata)) > _MAX_METADATA:
+            raise StorageError("metadata is longer than %d bytes" % _MAX_METADATA)
 
 
 class Recording:

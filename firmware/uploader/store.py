@@ -15,7 +15,7 @@ from . import lines, media
 from .durable import Durable
 from .entry import Entry, MediaReader
 from .errors import DamagedError, StorageError, StorageFullError
-from .recording import ENOSPC, MAX_METADATA, MAX_NAME, Recording, check_time
+from .recording import ENOSPC, Recording, check_about, check_time
 
 _SCAN = const(16)  # recordings found by one listing of the directory
 _DIR = const(0x4000)
@@ -57,18 +57,13 @@ class Store:
         all if ""), `metadata` a dict that JSON can carry. Raises StorageError, StorageFullError.
         """
         started_at = check_time("started_at", started_at, self.clock)
-        if name is not None and (not isinstance(name, str) or len(name) > MAX_NAME):
-            raise StorageError("name must be text of at most %d characters" % MAX_NAME)
+        check_about(name, metadata)
         begin = {}
         if started_at:
             begin["started_at"] = started_at
         if name:
             begin["name"] = name
         if metadata:
-            if not isinstance(metadata, dict):
-                raise StorageError("metadata must be an object")
-            if len(lines.encode(metadata)) > MAX_METADATA:
-                raise StorageError("metadata is longer than %d bytes" % MAX_METADATA)
             begin["metadata"] = metadata
         if self.binding is not None:
             begin["binding"] = self.binding
