@@ -32,7 +32,7 @@ async def main(transport, url, token):
     file = {"type": "audio", "content_type": "audio/wav", "file_size_bytes": 3}
     grant = await api.upload_url(rec, file)
     out["rec"] = rec
-    out["grant"] = [grant.headers, grant.url.startswith("https://"), 3590 < grant.life_s <= 3600]
+    out["grant"] = [grant.headers, grant.url.startswith("https://"), 3590 < grant.life_s <= 3602]
     out["invalid"] = await attempt(api.upload_url(rec, {"type": "text"}))
     out["missing"] = await attempt(api.complete("rec_none"))
     out["incomplete"] = await attempt(api.complete(rec))
