@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 from datetime import datetime, timedelta, timezone
+from unittest.mock import ANY
 
 import pytest
 from conftest import ROOT, Board
@@ -64,6 +65,7 @@ def test_status_tells_how_far_each_recording_is(cloud, board):
         "pending": 1,
         "quarantined": 0,
         "bytes": 7,
+        "free_bytes": ANY,
         "recordings": [
             {
                 "id": "000001",
@@ -71,13 +73,13 @@ def test_status_tells_how_far_each_recording_is(cloud, board):
                 "recording_id": recording.id,
                 "files": [
                     {
-                        "name": "000001.0.opus",
+                        "name": "00000100.opu",
                         "content_type": "audio/opus",
                         "size": 3,
                         "sent": True,
                     },
                     {
-                        "name": "000001.1.jpg",
+                        "name": "00000101.jpg",
                         "content_type": "image/jpeg",
                         "size": 4,
                         "sent": False,
@@ -230,7 +232,7 @@ def test_a_completion_whose_answer_was_lost_is_a_success(cloud, board):
 
 def test_a_file_that_no_longer_has_its_md5_is_quarantined(cloud, board):
     board.add(board.file("a.opus", b"abc"))
-    (board.folder / "flash/000001.0.opus").write_bytes(b"abd")
+    (board.folder / "flash/00000100.opu").write_bytes(b"abd")
     assert board.drain().returncode == 0
     status = board.status()
     assert status["quarantined"] == 1 and "MD5" in status["recordings"][0]["reason"]

@@ -18,6 +18,8 @@ micropython main.py CONFIG.json add [--name N] [--started-at T] [--ended-at T]
                                 [--metadata JSON|@FILE] FILE[=CONTENT_TYPE[@CAPTURED_AT]] ...
 micropython main.py CONFIG.json drain [--timeout S]
 micropython main.py CONFIG.json status
+micropython main.py CONFIG.json quarantined
+micropython main.py CONFIG.json retry|discard ID
 
 Times are ISO 8601 with a zone, like 2026-01-31T23:59:59Z. MicroPython takes arguments of up to
 255 bytes: longer metadata goes into a file. Exit status: 0 done; 1 something is
@@ -261,7 +263,7 @@ def parse_none(args):
     """A command without arguments."""
     found, rest = options_of(args, ())
     if rest:
-        raise UsageError("status takes no %r" % rest[0])
+        raise UsageError("this command takes no %r" % rest[0])
 
 
 def status(settings, _):
@@ -270,16 +272,54 @@ def status(settings, _):
     return 0
 
 
+def parse_id(args):
+    """The local id that `retry` or `discard` is about."""
+    found, rest = options_of(args, ())
+    if len(rest) != 1 or not rest[0].isdigit() or len(rest[0]) > 6:
+        raise UsageError("give the local id of one recording, like 000042")
+    return "%06d" % int(rest[0])
+
+
+def quarantined(settings, _):
+    """Print what is in quarantine, a line each: local id and reason."""
+    for entry in open_store(settings).quarantined():
+        print(entry.id, entry.bad)
+    return 0
+
+
+def retry(settings, local_id):
+    """Take a recording back out of quarantine."""
+    with Locked(settings):
+        open_store(settings).retry(local_id)
+    return 0
+
+
+def discard(settings, local_id):
+    """Delete a recording that is in quarantine."""
+    with Locked(settings):
+        open_store(settings).discard(local_id)
+    return 0
+
+
 COMMANDS = {
     "add": (parse_add, add),
     "drain": (parse_drain, drain),
     "status": (parse_none, status),
+    "quarantined": (parse_none, quarantined),
+    "retry": (parse_id, retry),
+    "discard": (parse_id, discard),
 }
 
 
 def open_store(settings):
     """The store of a configuration."""
-    return Store(settings.storage, Clock(), settings.sync_bytes)
+    return Store(
+        settings.storage,
+        Clock(),
+        settings.sync_bytes,
+        low_space_bytes=settings.low_space_bytes,
+        delete_when_full=settings.delete_when_full,
+    )
 
 
 class Locked:

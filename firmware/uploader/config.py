@@ -4,20 +4,23 @@ import json
 
 from .errors import ConfigError
 
-# key: (type, default or _REQUIRED, least, most, what it is)
-_REQUIRED = object()
+# key: default (its type is the key's), or the type alone where the key is required; for
+# numbers also the least and the most. What each is for: README of firmware/.
 _KEYS = {
-    "api_url": (str, _REQUIRED, 0, 0, "base address of the device API"),
-    "device_token": (str, _REQUIRED, 0, 0, "the device token (dtok_...)"),
-    "storage": (str, _REQUIRED, 0, 0, "directory for the recordings"),
-    "roots": (list, _REQUIRED, 0, 0, "root certificates, paths of DER files"),
-    "allow_insecure": (bool, False, 0, 0, "permit http://, for a test bench only"),
-    "max_connections": (int, 2, 1, 8, "open connections at most; 1 on small boards"),
-    "chunk_bytes": (int, 4096, 512, 65536, "size of the one transfer buffer"),
-    "stall_timeout_s": (int, 30, 1, 600, "seconds without progress that end a transfer"),
-    "backoff_max_s": (int, 300, 1, 86400, "longest wait between attempts, seconds"),
-    "sync_bytes": (int, 32768, 512, 1 << 24, "bytes recorded between syncs to flash"),
+    "allow_insecure": False,
+    "api_url": str,
+    "backoff_max_s": (300, 1, 86400),
+    "chunk_bytes": (4096, 512, 65536),
+    "delete_when_full": False,
+    "device_token": str,
+    "low_space_bytes": (65536, 0, 1 << 30),
+    "max_connections": (2, 1, 8),
+    "roots": list,
+    "stall_timeout_s": (30, 1, 600),
+    "storage": str,
+    "sync_bytes": (32768, 512, 1 << 24),
 }
+_NAMES = {str: "a string", int: "a whole number", bool: "true or false", list: "a list"}
 
 
 class Config:
@@ -37,20 +40,21 @@ class Config:
                     "unknown key %r; the keys are: %s" % (key, ", ".join(sorted(_KEYS)))
                 )
         for key in sorted(_KEYS):
-            kind, default, least, most, what = _KEYS[key]
+            default = _KEYS[key]
+            least = most = None
+            if isinstance(default, tuple):
+                default, least, most = default
+            kind = default if isinstance(default, type) else type(default)
             value = values.get(key, default)
-            if value is _REQUIRED:
-                raise ConfigError("missing key %r: %s" % (key, what))
-            # bool is an int, but 1 connection is not True connections
-            if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-                raise ConfigError(
-                    "key %r must be %s, not %s: %s"
-                    % (key, _NAMES[kind], _NAMES.get(type(value), "null"), what)
-                )
-            if kind is int and not least <= value <= most:
-                raise ConfigError("key %r must be %d to %d: %s" % (key, least, most, what))
-            if kind is str and not value:
-                raise ConfigError("key %r is empty: %s" % (key, what))
+            if value is kind:
+                raise ConfigError("missing key %r" % key)
+            # By type(), for a bool is an int, but 1 connection is not True connections.
+            if type(value) is not kind:
+                raise ConfigError("key %r must be %s" % (key, _NAMES[kind]))
+            if least is not None and not least <= value <= most:
+                raise ConfigError("key %r must be %d to %d" % (key, least, most))
+            if value == "":
+                raise ConfigError("key %r is empty" % key)
             setattr(self, key, value)
         self._check(base)
 
@@ -79,16 +83,6 @@ class Config:
 
     def __repr__(self):
         return "<Config %s>" % self.api_url
-
-
-_NAMES = {
-    str: "a string",
-    int: "a whole number",
-    bool: "true or false",
-    list: "a list",
-    dict: "an object",
-    float: "a number with a fraction",
-}
 
 
 def load(path):

@@ -4,8 +4,9 @@ import hashlib
 from binascii import hexlify, unhexlify
 
 from . import lines
+from .errors import StorageError
 
-# What the lines of a `.state` file mean. They are short: a state file of up to 128 bytes
+# What the lines of a `.sta` file mean. They are short: a state file of up to 128 bytes
 # lives in littlefs's directory metadata, where an append costs no erase.
 #   ["id", recording_id]  created on the service
 #   ["gone"]              the service no longer knows it
@@ -13,7 +14,7 @@ from . import lines
 #   ["md5", index, hex]   the MD5 of a file that was not hashed while it was written
 #   ["asked"]             completion is about to be asked for
 #   ["done"]              the service acknowledged completion; only deletion is left
-#   ["bad", reason]       quarantined
+#   ["bad", reason, damaged]  quarantined
 #   ["retry"]             taken back into the queue by the owner
 #   ["binding", id]       released by the owner to be uploaded under this binding
 
@@ -23,7 +24,8 @@ class Entry:
 
     `begin` and `end` are the manifest's dicts (`end` None while recording or if
     interrupted), `count` the number of its files, `recording_id` the service's id or None,
-    `creates` how often it was created, `bad` the quarantine reason or None.
+    `creates` how often it was created, `bad` the quarantine reason or None, `damaged` whether
+    that reason lies with the files.
     """
 
     def __init__(self, store, seq):
@@ -36,26 +38,34 @@ class Entry:
         self.creates = 0
         self.asked = self.done = False
         self.bad = None
+        self.damaged = False
         self.binding = None
         self._sent = 0  # bit i: file i
         self._md5 = {}
-        self._state_path = store.path(seq, "state")
+        self._skip = 0  # file lines that a retry has made void
+        self._state_path = store.path(seq, ".sta")
+        for line in self._read(store.path(seq, ".rec")):
+            if "begin" in line:
+                self.begin = line["begin"]
+                self.binding = self.begin.get("binding")
+            elif "file" in line:
+                self.count += 1
+            elif "end" in line:
+                self.end = line["end"]
+            elif "anew" in line:
+                self._skip += self.count
+                self.count = 0
+                self.end = None
+        for line in self._read(self._state_path):
+            self._apply(line)
+
+    def _read(self, path):
         try:
-            for line in lines.read(store.path(seq, "rec")):
-                if "begin" in line:
-                    self.begin = line["begin"]
-                    self.binding = self.begin.get("binding")
-                elif "file" in line:
-                    self.count += 1
-                elif "end" in line:
-                    self.end = line["end"]
-        except OSError:
-            pass
-        try:
-            for line in lines.read(self._state_path):
-                self._apply(line)
-        except OSError:
-            pass
+            for line in lines.read(path):
+                yield line
+        except OSError as e:
+            if e.errno != 2:  # ENOENT: not there yet
+                raise StorageError("%s can't be read: %s" % (path, e))
 
     def _apply(self, line):
         what = line[0]
@@ -76,6 +86,7 @@ class Entry:
             self.done = True
         elif what == "bad":
             self.bad = line[1]
+            self.damaged = line[2]
         elif what == "retry":
             self.bad = None
             self.creates = 0
@@ -90,9 +101,17 @@ class Entry:
     def files(self):
         """Generate the manifest's file dicts in order: `index`, `content_type`, `size`,
         and where known `md5` (hex), `captured_at` (a stamp), `head` (hex)."""
-        for line in lines.read(self._store.path(self.seq, "rec")):
+        skip = self._skip
+        for line in self._read(self._store.path(self.seq, ".rec")):
             if "file" in line:
-                yield line["file"]
+                if skip:
+                    skip -= 1
+                else:
+                    yield line["file"]
+
+    def whole(self):
+        """True if it was ended (or recovered) and its manifest lost no line since."""
+        return self.end is not None and self.end.get("count") == self.count
 
     def sent(self, index):
         """True once S3 has acknowledged this file."""

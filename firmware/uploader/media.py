@@ -2,16 +2,17 @@
 
 from .errors import MediaTypeError
 
-# content_type -> (type, extension on flash). The extension alone must lead back to the
-# content type: recovery after a power cut has little else to go by.
+# content type -> extension on flash. The extension alone must lead back to the content type:
+# recovery after a power cut has little else to go by. Three letters, because on FAT a long
+# name has several directory entries, which a power cut can tear apart.
 _TYPES = {
-    "audio/opus": "opus",
+    "audio/opus": "opu",
     "audio/wav": "wav",
     "audio/mpeg": "mp3",
     "audio/mp4": "m4a",
-    "audio/webm": "webm",
+    "audio/webm": "wbm",
     "audio/ogg": "ogg",
-    "audio/flac": "flac",
+    "audio/flac": "fla",
     "image/jpeg": "jpg",
     "image/png": "png",
     "video/mp4": "mp4",
@@ -50,11 +51,20 @@ def extension(content_type):
     return _TYPES[content_type]
 
 
+def file_name(index, content_type):
+    """The part of a media file's name after the number: the file's index within its
+    recording (0 to 1295) as two digits in base 36, a dot, the extension."""
+    digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+    return "%s%s.%s" % (digits[index // 36], digits[index % 36], extension(content_type))
+
+
 def from_extension(name):
-    """The content type that a file name's extension stands for, or None."""
+    """The content type that a file name's extension stands for, or None.
+
+    Takes the extensions on flash and those that people use.
+    """
     ext = name[name.rfind(".") + 1 :].lower()
-    if ext == "jpeg":
-        ext = "jpg"
+    ext = {"jpeg": "jpg", "opus": "opu", "webm": "wbm", "flac": "fla"}.get(ext, ext)
     for content_type in _TYPES:
         if _TYPES[content_type] == ext:
             return content_type

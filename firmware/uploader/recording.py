@@ -89,11 +89,11 @@ class Recording:
             # Nothing was captured: there is nothing to bring anywhere.
             self._store.remove(self.seq)
             self.ended = True
-            self._store.closed(self)
+            self._store.ended(self)
             return
         self._flush({"end": end})
         self.ended = True
-        self._store.closed(self)
+        self._store.ended(self)
 
     def _closed(self, writer, line):
         self._open.remove(writer)
@@ -105,7 +105,7 @@ class Recording:
 
     def _flush(self, *more):
         values = self._lines + list(more)
-        self._store.append(self._store.path(self.seq, "rec"), *values)
+        self._store.append(self._store.path(self.seq, ".rec"), *values)
         self._lines = []
 
 
@@ -125,33 +125,75 @@ class MediaWriter:
         self._line = {"index": index, "content_type": content_type}
         if captured_at:
             self._line["captured_at"] = captured_at
-        name = "%d.%s" % (index, media.extension(content_type))
-        self._path = store.path(recording.seq, name)
-        self._file = store.guard(lambda: open(self._path, "wb"))
+        self._path = store.path(recording.seq, media.file_name(index, content_type))
+        self._full = False
+        self._file = store.with_room(lambda: open(self._path, "wb"))
 
     def write(self, buf):
         """Append `buf` (bytes-like); returns its length. Every `sync_bytes` it is synced.
 
-        Raises StorageFullError once no space is left: what was written before stays and is
-        uploaded. StorageError for any other failure (a card pulled).
+        Raises StorageFullError once no space is left: its `kept` bytes stay, and are uploaded
+        when the recording has ended. StorageError for any other failure (a card pulled).
         """
         if self._file is None:
             raise StorageError("the file is closed")
-        try:
-            self._file.write(buf)
-        except OSError as e:
-            self._failed(e, buf)
-        self._md5.update(buf)
-        self.size += len(buf)
+        if self._full:
+            raise self._no_space()
+        start = self.size
+        mv = memoryview(buf)
+        while mv:
+            try:
+                self._file.write(mv)
+                self._took(mv)
+                break
+            except OSError as e:
+                if e.errno != ENOSPC:
+                    raise StorageError("writing %s failed: %s" % (self._path, e))
+            # What went in before the space was used up stays in.
+            n = self._file.tell() - self.size
+            self._took(mv[:n])
+            mv = mv[n:]
+            if not self._store.make_room():
+                self._keep(mv)
+        self._store.written(self.size - start)
         if self.size - self._synced >= self._store.sync_bytes:
             self.sync()
         return len(buf)
 
+    def _took(self, mv):
+        self._md5.update(mv)
+        self.size += len(mv)
+
+    def _keep(self, mv):
+        # littlefs gives up what was not synced of a file whose last write failed, until one
+        # succeeds: so a little more is written, into the space put by.
+        self._full = True
+        if self._store.spend():
+            mv = mv[:256]
+            self._store.guard(lambda: self._file.write(mv))
+            self._took(mv)
+            self.sync()
+        raise self._no_space()
+
+    def _no_space(self):
+        text = "no space left; the %d bytes so far are kept and will be uploaded" % self.size
+        return StorageFullError(text, self.size)
+
     def sync(self):
         """Make what was written so far survive a power cut."""
-        if self._file and self._synced != self.size:
+        if self._file is None or self._synced == self.size:
+            return
+        try:
             self._store.guard(self._file.flush)
-            self._synced = self.size
+        except StorageFullError:
+            self._full = True
+            if not self._store.spend():
+                raise
+            # littlefs ignores syncs of a file whose sync failed until a write succeeds. The
+            # byte is not counted: a file may be longer than its manifest says.
+            self._store.guard(lambda: self._file.write(b"\0"))
+            self._store.guard(self._file.flush)
+        self._synced = self.size
 
     def set_head(self, head):
         """Replace the file's first bytes by `head` (bytes, at most 256) when it is sent.
@@ -167,6 +209,8 @@ class MediaWriter:
         """Finish the file. It is durable from here on; safe to call twice."""
         if self._file is None:
             return
+        # Closing would forget what it could not sync.
+        self.sync()
         f, self._file = self._file, None
         self._store.guard(f.close)
         self._line["size"] = self.size
@@ -175,8 +219,3 @@ class MediaWriter:
         else:
             self._line["md5"] = hexlify(self._md5.digest()).decode()
         self._recording._closed(self, self._line)
-
-    def _failed(self, e, buf):
-        if e.errno != ENOSPC:
-            raise StorageError("writing %s failed: %s" % (self._path, e))
-        raise StorageFullError("no space left; %d bytes are kept" % self.size, self.size)

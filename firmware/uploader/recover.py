@@ -1,42 +1,60 @@
 """What to make of a recording that was never ended: a power cut, a pulled card, a kill.
 
 What was synced is on flash; the manifest's lines for it may be missing. Nothing is rewritten:
-the recovered file is described (its length, a repaired head), so a second power cut during
-recovery finds the same files as the first.
+the recovered file is described (its length, the head that it should have), so a second power
+cut during recovery finds the same files as the first.
 """
 
 import os
+from binascii import hexlify
 
-from . import media
+from . import media, repair
 
 
 def recover(store, entry):
     """Append to the manifest what an interrupted recording holds, and its end.
 
-    False if there was nothing in it: then it has been removed.
-    Raises StorageError if the storage refuses.
+    False if there was nothing in it: then it has been removed. False, too, if a file that
+    the manifest names is gone: then it is quarantined. Raises StorageError.
     """
     known = set()
-    for f in entry.files():
-        known.add(f["index"])
-    found = {}
-    for suffix in store.suffixes(entry.seq):
-        index, _, _ = suffix.partition(".")
-        content_type = media.from_extension(suffix)
-        if not index.isdigit() or content_type is None or int(index) in known:
-            continue
-        path = store.path(entry.seq, suffix)
-        size = os.stat(path)[6]
-        if size:
-            found[int(index)] = {
-                "index": int(index),
-                "content_type": content_type,
-                "size": size,
-            }
+    for file in entry.files():
+        known.add(file["index"])
+    found = []
+    for rest in sorted(store.rests(entry.seq)):
+        content_type = media.from_extension(rest)
+        if content_type is not None and int(rest[:2], 36) not in known:
+            path = store.path(entry.seq, rest)
+            file = store.guard(lambda p=path, t=content_type: _describe(p, t))
+            if file["size"]:
+                file["index"] = int(rest[:2], 36)
+                found.append({"file": file})
     if not known and not found:
         store.remove(entry.seq)
         return False
-    values = [{"file": found[i]} for i in sorted(found)]
-    values.append({"end": {"interrupted": True, "count": len(known) + len(found)}})
-    store.append(store.path(entry.seq, "rec"), *values)
+    if entry.end and entry.end["count"] != len(known) + len(found):
+        store.quarantine(
+            entry,
+            "%d of its %d files are lost"
+            % (entry.end["count"] - len(known) - len(found), entry.end["count"]),
+            True,
+        )
+        return False
+    # An end that was there is still true; only lines before it were lost.
+    end = dict(entry.end) if entry.end else {"interrupted": True}
+    end["count"] = len(known) + len(found)
+    found.append({"end": end})
+    store.append(store.path(entry.seq, ".rec"), *found)
     return True
+
+
+def _describe(path, content_type):
+    file = {"content_type": content_type, "size": os.stat(path)[6]}
+    with open(path, "rb") as f:
+        if content_type == "audio/wav":
+            head = repair.wav_head(f, file["size"])
+            if head:
+                file["head"] = hexlify(head).decode()
+        elif content_type in ("audio/opus", "audio/ogg"):
+            file["size"] = repair.ogg_length(f, file["size"])
+    return file

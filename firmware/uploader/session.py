@@ -75,6 +75,7 @@ class Session:
         try:
             try:
                 for entry in self._store.pending():
+                    self._store.busy = entry.seq
                     await self._guarded(entry, self._prepare(entry))
                     if len(self._tickets) >= self._batch or self._batch == 1:
                         await self._settle()
@@ -113,8 +114,7 @@ class Session:
             self._emit("gone", id=entry.id, reason=str(e))
             verdict = retry.RETRY
         elif verdict in (retry.REFUSED, retry.CONFLICT, retry.RECREATE):
-            entry.note("bad", str(e)[:200])
-            self._emit("quarantined", id=entry.id, reason=str(e))
+            self._store.quarantine(entry, str(e), isinstance(e, DamagedError))
             return
         if verdict == retry.LIMIT:
             wait = retry.limit_wait(e, self._clock.now(), self.random)

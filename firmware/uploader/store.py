@@ -1,9 +1,10 @@
 """Recordings on flash: the durable queue.
 
-Flat in one directory (a littlefs directory costs 8 KiB):
-`000042.rec` the manifest, `000042.0.opus` the media, `000042.state` how far the upload got;
-`store.0` and `store.1` hold the store's own id and the next number. Files grow by whole lines
-(see `lines`) and are removed; nothing is renamed or rewritten.
+Flat in one directory (a littlefs directory costs 8 KiB), with names that fit FAT's 8.3:
+`000042.rec` the manifest, `00004200.opu` the media, `000042.sta` how far the upload got;
+`store.0` and `store.1` hold the store's own id and the next number, `store.spr` is space put by
+for the day when the flash is full. Files grow by whole lines (see `lines`) and are removed;
+nothing is renamed or rewritten.
 """
 
 import os
@@ -19,28 +20,56 @@ from .recording import ENOSPC, Recording, check_about, check_time
 
 _SCAN = const(16)  # recordings found by one listing of the directory
 _DIR = const(0x4000)
+_ENOENT = const(2)
+# What ending a recording and draining need when nothing else is left: on littlefs a block
+# each for a manifest, a file's tail and two for the directory.
+_SPARE = const(16384)
+_LAST = const(999999)
+_VERSION = const(1)
 
 
 class Store:
     """The recordings below `path`, a directory, made if missing.
 
     `clock` is a `clock.Clock`; `sync_bytes` is how much a power cut may cost of a file
-    being recorded; `binding` names the end user's binding that new recordings are made under.
-    Raises StorageError if the storage can't be used.
+    being recorded; `binding` names the end user's binding that new recordings are made
+    under. Below `low_space_bytes` of free space `on_event("low_space", info)` is called.
+    `delete_when_full` lets the oldest recording that was not uploaded be deleted to make
+    room for a new one; without it nothing ever is. `mount`, if given, is called first and
+    again by `reopen`: it makes the file system be there. Raises StorageError if the storage
+    can't be used.
     """
 
-    def __init__(self, path, clock, sync_bytes=32768, binding=None):
+    def __init__(
+        self,
+        path,
+        clock,
+        sync_bytes=32768,
+        binding=None,
+        low_space_bytes=65536,
+        delete_when_full=False,
+        mount=None,
+    ):
         self.clock = clock
         self.sync_bytes = sync_bytes
         self.binding = binding
+        self.on_event = None
+        self.busy = None  # number of the recording whose upload is about to begin
+        self._low_space = low_space_bytes
+        self._delete_when_full = delete_when_full
+        self._mount = mount
         self._dir = path.rstrip("/")
+        self.reopen()
+
+    def reopen(self):
+        """Begin anew with what is on the storage now, say after a card was put back in.
+
+        Recordings that were open are interrupted ones from here on. Raises StorageError.
+        """
         self._recording = []  # those begun by this process and not ended
-        self._on_ended = None
-        try:
-            if os.stat(self._dir or "/")[0] & _DIR == 0:
-                raise StorageError("%s is not a directory" % path)
-        except OSError:
-            self.guard(lambda: os.mkdir(self._dir))
+        if self._mount:
+            self.guard(self._mount)
+        self.guard(self._make_directory)
         self._own = Durable(self._dir + "/store")
         if "id" not in self._own.value:
             self._own.value["id"] = hexlify(os.urandom(4)).decode()
@@ -49,16 +78,31 @@ class Store:
         for seq, _ in self._names():
             if seq >= self._next:
                 self._next = seq + 1
+        self._free = self.free_bytes()
+        self._told_low = False
+        self._put_by()
+
+    def _make_directory(self):
+        try:
+            mode = os.stat(self._dir or "/")[0]
+        except OSError as e:
+            if e.errno != _ENOENT:
+                raise
+            os.mkdir(self._dir)
+            return
+        if mode & _DIR == 0:
+            raise StorageError("%s is not a directory" % self._dir)
 
     def begin(self, name=None, started_at=None, metadata=None):
         """Begin a recording and return it; it is on flash when this returns.
 
         `name` is text, `started_at` ISO 8601 text (the present moment if left out, none at
-        all if ""), `metadata` a dict that JSON can carry. Raises StorageError, StorageFullError.
+        all if ""), `metadata` a dict that JSON can carry. Raises StorageError,
+        StorageFullError.
         """
         started_at = check_time("started_at", started_at, self.clock)
         check_about(name, metadata)
-        begin = {}
+        begin = {"v": _VERSION}
         if started_at:
             begin["started_at"] = started_at
         if name:
@@ -67,17 +111,20 @@ class Store:
             begin["metadata"] = metadata
         if self.binding is not None:
             begin["binding"] = self.binding
+        if self._next > _LAST:
+            raise StorageError("all numbers up to %d are used" % _LAST)
+        self._free = self.free_bytes()
+        self.written(0)
         recording = Recording(self, self._next)
         self._next += 1
         self._recording.append(recording)
+        path = self.path(recording.seq, ".rec")
         try:
-            self.append(self.path(recording.seq, "rec"), {"begin": begin})
+            # Never with what was put by: that is for ending what has begun.
+            self.with_room(lambda: lines.append(path, {"begin": begin}))
         except StorageError:
             self._recording.remove(recording)
-            try:
-                os.remove(self.path(recording.seq, "rec"))
-            except OSError:
-                pass
+            self._remove(path)
             raise
         return recording
 
@@ -85,10 +132,12 @@ class Store:
         """Text that names a capture for ever: this store's id and the recording's number."""
         return "%s-%s" % (self._own.value["id"], entry.id)
 
+    # Reading the queue
+
     def entries(self, after=0):
         """Generate an Entry for each recording on flash, oldest first, those being recorded
         left out. Memory does not grow with their number: the directory is listed again
-        every 16 recordings."""
+        every 16 recordings. Raises StorageError."""
         while True:
             found = []
             for seq, _ in self._names():
@@ -106,8 +155,8 @@ class Store:
     def pending(self):
         """Generate the entries that are to be uploaded, oldest first.
 
-        On the way, leftovers of a deletion that was cut are removed, and recordings that
-        were never ended are recovered.
+        On the way, leftovers of a deletion that was cut are removed, recordings that were
+        never ended are recovered, and what can't be is quarantined. Raises StorageError.
         """
         for entry in self.entries():
             if entry.done:
@@ -116,98 +165,148 @@ class Store:
                 pass
             elif entry.begin is None:
                 self._without_manifest(entry)
+            elif not isinstance(entry.begin.get("v"), int) or entry.begin["v"] > _VERSION:
+                self.quarantine(entry, "written by a newer version of this module")
             elif self.binding is not None and entry.binding != self.binding:
                 pass
-            elif entry.end is None or entry.count != entry.end["count"]:
+            elif entry.whole():
+                yield entry
+            else:
                 from .recover import recover
 
                 if recover(self, entry):
                     yield Entry(self, entry.seq)
-            else:
-                yield entry
+
+    def _without_manifest(self, entry):
+        for rest in self.rests(entry.seq):
+            if rest[0] != "." and self.guard(lambda r=rest: os.stat(self.path(entry.seq, r)))[6]:
+                self.quarantine(entry, "the manifest is lost or damaged", True)
+                return
+        self.remove(entry.seq)
 
     def entry(self, local_id):
         """The Entry of a local id, like `000042`. Raises StorageError if there is none."""
         if local_id.isdigit():
-            for _ in self.suffixes(int(local_id)):
+            for _ in self.rests(int(local_id)):
                 return Entry(self, int(local_id))
-        raise StorageError("no recording %s" % local_id)
+        raise StorageError("there is no recording %s" % local_id)
 
     def status(self):
         """The queue as a dict for people: `pending`, `quarantined`, `bytes`, `recordings`.
 
         Reads only. `recordings` has `id`, `state`, `recording_id`, `reason` (of a
         quarantine) and `files` with `name`, `content_type`, `size` and `sent`. This one
-        grows with the queue.
+        grows with the queue. Raises StorageError.
         """
-        result = {"pending": 0, "quarantined": 0, "bytes": 0, "recordings": []}
+        result = {
+            "pending": 0,
+            "quarantined": 0,
+            "bytes": 0,
+            "free_bytes": self.free_bytes(),
+            "recordings": [],
+        }
         for entry in self.entries():
             if entry.done:
                 continue
-            files = []
-            for suffix in self.suffixes(entry.seq):
-                index = suffix.partition(".")[0]
-                if index.isdigit():
-                    path = self.path(entry.seq, suffix)
-                    size = os.stat(path)[6]
-                    result["bytes"] += size
-                    files.append(
-                        {
-                            "name": path[len(self._dir) + 1 :],
-                            "content_type": media.from_extension(suffix),
-                            "size": size,
-                            "sent": entry.sent(int(index)),
-                        }
-                    )
-            state = entry.state()
-            result["quarantined" if state == "quarantined" else "pending"] += 1
-            about = {
-                "id": entry.id,
-                "state": state,
-                "recording_id": entry.recording_id,
-                "files": files,
-            }
-            if entry.bad is not None:
-                about["reason"] = entry.bad
+            about = self._about(entry)
+            result["bytes"] += sum(f["size"] for f in about["files"])
+            result["quarantined" if entry.bad is not None else "pending"] += 1
             result["recordings"].append(about)
         return result
+
+    def _about(self, entry):
+        files = []
+        for rest in sorted(self.rests(entry.seq)):
+            if rest[0] != ".":
+                path = self.path(entry.seq, rest)
+                files.append(
+                    {
+                        "name": path[len(self._dir) + 1 :],
+                        "content_type": media.from_extension(rest),
+                        "size": self.guard(lambda p=path: os.stat(p))[6],
+                        "sent": entry.sent(int(rest[:2], 36)),
+                    }
+                )
+        about = {
+            "id": entry.id,
+            "state": entry.state(),
+            "recording_id": entry.recording_id,
+            "files": files,
+        }
+        if entry.bad is not None:
+            about["reason"] = entry.bad
+        return about
+
+    # What the owner may do
+
+    def quarantined(self):
+        """Generate the entries in quarantine, oldest first; `bad` is the reason."""
+        for entry in self.entries():
+            if entry.bad is not None and not entry.done:
+                yield entry
+
+    def retry(self, local_id):
+        """Take a recording back out of quarantine.
+
+        If it was damaged, what is there of it is uploaded as an interrupted recording.
+        Raises StorageError if it is not in quarantine.
+        """
+        entry = self._in_quarantine(local_id)
+        if entry.damaged:
+            if entry.begin is None:
+                begin = {"v": _VERSION}
+                if self.binding is not None:
+                    begin["binding"] = self.binding
+                self.append(self.path(entry.seq, ".rec"), {"begin": begin})
+            self.append(self.path(entry.seq, ".rec"), {"anew": 1})
+        entry.note("retry")
+
+    def discard(self, local_id):
+        """Delete a recording that is in quarantine. Raises StorageError if it is not."""
+        entry = self._in_quarantine(local_id)
+        entry.note("done")
+        self.remove(entry.seq)
+
+    def _in_quarantine(self, local_id):
+        entry = self.entry(local_id)
+        if entry.bad is None:
+            raise StorageError("recording %s is not in quarantine" % local_id)
+        return entry
+
+    def quarantine(self, entry, reason, damaged=False):
+        """Put an entry out of the queue's way; nothing of it is deleted."""
+        entry.note("bad", reason[:200], damaged)
+        self.emit("quarantined", id=entry.id, reason=reason)
+
+    # Writing
 
     def remove(self, seq):
         """Delete a recording's files, in an order that a power cut anywhere can't misread."""
         if seq == self._next - 1 and self._own.value.get("next", 0) < self._next:
             # Once its files are gone nothing else would tell that the number was used.
             self._own.value["next"] = self._next
-            self.guard(self._own.save)
-        last = []
-        for suffix in self.suffixes(seq):
-            if suffix in ("rec", "state"):
-                last.append(suffix)
-            else:
-                self._remove(seq, suffix)
-        for suffix in sorted(last):
-            self._remove(seq, suffix)
+            self.with_spare(self._own.save)
+        # Media first, then the manifest, last the state: "." sorts before digits.
+        for rest in sorted(self.rests(seq), key=lambda rest: (rest[0] == ".", rest)):
+            self._remove(self.path(seq, rest))
+        self._told_low = False
+        self._put_by()
 
-    def _remove(self, seq, suffix):
+    def _remove(self, path):
         try:
-            os.remove(self.path(seq, suffix))
+            os.remove(path)
         except OSError as e:
-            if e.errno != 2:  # ENOENT: gone already
-                raise StorageError("%s can't be removed: %s" % (self.path(seq, suffix), e))
+            if e.errno != _ENOENT:
+                raise StorageError("%s can't be removed: %s" % (path, e))
 
-    def _without_manifest(self, entry):
-        for suffix in self.suffixes(entry.seq):
-            if suffix not in ("rec", "state") and os.stat(self.path(entry.seq, suffix))[6]:
-                entry.note("bad", "the manifest is lost or damaged")
-                return
-        self.remove(entry.seq)
-
-    def path(self, seq, suffix):
-        """Where a recording's file lies."""
-        return "%s/%06d.%s" % (self._dir, seq, suffix)
+    def path(self, seq, rest):
+        """Where a recording's file lies: `rest` is `.rec`, `.sta`, or `00.opu` for media."""
+        return "%s/%06d%s" % (self._dir, seq, rest)
 
     def append(self, path, *values):
-        """Append durable lines. Raises StorageError, StorageFullError."""
-        self.guard(lambda: lines.append(path, *values))
+        """Append durable lines, if need be into the space put by. Raises StorageError,
+        StorageFullError."""
+        self.with_spare(lambda: lines.append(path, *values))
 
     def guard(self, call):
         """Return `call()`, its OSError raised as StorageError or StorageFullError."""
@@ -218,32 +317,100 @@ class Store:
                 raise StorageFullError("no space left on %s" % (self._dir or "/"))
             raise StorageError("storage %s failed: %s" % (self._dir or "/", e))
 
+    def with_spare(self, call):
+        """`guard(call)`, once more after giving up the space put by if there is no other."""
+        try:
+            return self.guard(call)
+        except StorageFullError:
+            if not self.spend():
+                raise
+            return self.guard(call)
+
+    def with_room(self, call):
+        """`guard(call)`, as often as the owner's policy finds something to delete."""
+        while True:
+            try:
+                return self.guard(call)
+            except StorageFullError:
+                if not self.make_room():
+                    raise
+
+    def spend(self):
+        """Give up the space put by; False if there is none."""
+        try:
+            os.remove(self._dir + "/store.spr")
+            return True
+        except OSError:
+            return False
+
+    def _put_by(self):
+        path = self._dir + "/store.spr"
+        try:
+            if os.stat(path)[6] >= _SPARE:
+                return
+        except OSError:
+            pass
+        try:
+            zeros = bytes(512)
+            with open(path, "wb") as f:
+                for _ in range(_SPARE // len(zeros)):
+                    f.write(zeros)
+        except OSError:
+            self.spend()  # half of it would only be in the way
+
+    def make_room(self):
+        """Delete the oldest recording whose upload has not begun, if the owner's policy
+        allows that; False if nothing was deleted."""
+        if self._delete_when_full:
+            for entry in self.entries():
+                if entry.recording_id is None and entry.seq != self.busy:
+                    entry.note("done")
+                    self.remove(entry.seq)
+                    self.emit("deleted", id=entry.id, reason="the storage is full")
+                    return True
+        return False
+
+    def free_bytes(self):
+        """Bytes that can still be stored, the space put by left out. Raises StorageError."""
+        stat = self.guard(lambda: os.statvfs(self._dir or "/"))
+        return stat[0] * stat[4]
+
+    def written(self, size):
+        """Told by writers; measures only when the estimate says that space is low."""
+        self._free -= size
+        if self._free < self._low_space and not self._told_low:
+            self._free = self.free_bytes()
+            if self._free < self._low_space:
+                self._told_low = True
+                self.emit("low_space", free_bytes=self._free)
+
     def open_media(self, seq, file):
-        """The MediaReader of a manifest's file dict. Raises DamagedError."""
-        path = self.path(seq, "%d.%s" % (file["index"], media.extension(file["content_type"])))
+        """The MediaReader of a manifest's file dict. Raises DamagedError, StorageError."""
+        path = self.path(seq, media.file_name(file["index"], file["content_type"]))
         try:
             size = os.stat(path)[6]
             if size >= file["size"]:
                 return MediaReader(open(path, "rb"), file.get("head"))
         except OSError as e:
-            if e.errno != 2:
+            if e.errno != _ENOENT:
                 raise StorageError("%s can't be read: %s" % (path, e))
             raise DamagedError("%s is missing" % path)
         raise DamagedError("%s has %d of its %d bytes" % (path, size, file["size"]))
 
-    def suffixes(self, seq):
-        """The part after the number of each file of a recording, as a list."""
-        return [suffix for s, suffix in self._names() if s == seq]
+    def rests(self, seq):
+        """What follows the number in the name of each of a recording's files, as a list."""
+        return [rest for s, rest in self._names() if s == seq]
 
-    def closed(self, recording):
+    def ended(self, recording):
         """Told by a Recording that it ended."""
-        self._recording.remove(recording)
-        if self._on_ended:
-            self._on_ended(recording)
+        if recording in self._recording:
+            self._recording.remove(recording)
+        self.emit("ended", id=recording.id)
 
-    def on_ended(self, callback):
-        """Have `callback(recording)` called when a recording has ended."""
-        self._on_ended = callback
+    def emit(self, event, **info):
+        """Tell `on_event`, if there is one."""
+        if self.on_event:
+            self.on_event(event, info)
 
     def _is_recording(self, seq):
         for r in self._recording:
@@ -252,11 +419,24 @@ class Store:
         return False
 
     def _names(self):
-        # Alien files are none of ours: anything but six or more digits and a suffix.
+        # (number, rest) of our files; alien ones are none of our business.
         try:
             for found in os.ilistdir(self._dir or "/"):
-                number, dot, suffix = found[0].partition(".")
-                if suffix and len(number) >= 6 and number.isdigit():
-                    yield int(number), suffix
+                name = found[0]
+                number, rest = name[:6], name[6:]
+                if len(number) == 6 and number.isdigit() and _is_ours(rest):
+                    yield int(number), rest
         except OSError as e:
             raise StorageError("storage %s can't be listed: %s" % (self._dir or "/", e))
+
+
+def _is_ours(rest):
+    if rest in (".rec", ".sta"):
+        return True
+    return (
+        len(rest) == 6
+        and rest[2] == "."
+        and (rest[0].isdigit() or rest[0].islower())
+        and (rest[1].isdigit() or rest[1].islower())
+        and media.from_extension(rest) is not None
+    )

@@ -2,11 +2,15 @@
 
 import asyncio
 
+from micropython import const
+
 from .api import DeviceApi
 from .config import redact
 from .errors import LinkError, StorageError
 from .http import Http
 from .session import Session
+
+_STORAGE_S = const(30)
 
 
 class Uploader:
@@ -42,7 +46,7 @@ class Uploader:
             config.backoff_max_s,
         )
         self._trigger = asyncio.Event()
-        store.on_ended(self._ended)
+        store.on_event = self._event
 
     def record(self, name=None, started_at=None, metadata=None):
         """Begin a recording: see `Store.begin`."""
@@ -57,9 +61,13 @@ class Uploader:
             try:
                 await self._until_empty()
             except StorageError as e:
-                # A card pulled, a full flash: nothing is lost, look again after a while.
+                # A card pulled: what was synced is still on it. Look again after a while.
                 self._emit("storage", reason=str(e))
-                await self.clock.sleep(30)
+                await self.clock.sleep(_STORAGE_S)
+                try:
+                    self.store.reopen()
+                except StorageError:
+                    pass
                 continue
             await self._trigger.wait()
 
@@ -100,12 +108,13 @@ class Uploader:
             return outcome.wait_s, outcome.reason
         return 30, reason
 
-    def _ended(self, recording):
-        self._emit("ended", id=recording.id)
-        self._trigger.set()
-
     def _emit(self, event, **info):
+        self._event(event, info)
+
+    def _event(self, event, info):
+        if event == "ended":
+            self._trigger.set()
         if self._on_event:
-            if "reason" in info and info["reason"]:
+            if info.get("reason"):
                 info["reason"] = redact(info["reason"], *self._secrets)
             self._on_event(event, info)
