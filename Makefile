@@ -26,6 +26,9 @@ test: .venv/ready ## run every test (ARGS go to pytest)
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
+crash-test: .venv/ready ## power cuts at every flash operation, and kills (ARGS=--help)
+	$(BIN)/python -m tools.crash $(ARGS)
+
 format: .venv/ready ## rewrite the code as ruff likes it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -33,4 +36,4 @@ format: .venv/ready ## rewrite the code as ruff likes it
 clean: ## remove what was built
 	rm -rf build .venv
 
-.PHONY: help venv demo cloud test format clean
+.PHONY: help venv demo cloud test crash-test format clean

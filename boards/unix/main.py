@@ -8,10 +8,10 @@ import time
 
 sys.path.insert(0, __file__[: __file__.rfind("/") + 1] + "../../firmware")
 
-from uploader import Clock, Store, Uploader, config, media  # noqa: E402
-from uploader.errors import ConfigError, MediaTypeError, StorageError  # noqa: E402
-from uploader.links.host import HostLink  # noqa: E402
-from uploader.recording import check_about, check_time  # noqa: E402
+from uploader import Clock, Store, Uploader, config, media
+from uploader.errors import ConfigError, MediaTypeError, StorageError
+from uploader.links.host import HostLink
+from uploader.recording import check_about, check_time
 
 USAGE = """\
 micropython main.py CONFIG.json add [--name N] [--started-at T] [--ended-at T]
@@ -329,12 +329,12 @@ class Locked:
         self._path = settings.storage.rstrip("/") + ".lock"
 
     def __enter__(self):
-        said = False
+        tries = 0
         while not self._take():
-            if not said:
-                said = True
+            tries += 1
+            if tries == 3:  # the first two clear away what a killed command left
                 print("waiting for another command on this storage", file=sys.stderr)
-            time.sleep_ms(100)
+            time.sleep_ms(0 if tries < 3 else 100)
 
     def __exit__(self, kind, value, trace):
         os.unlink(self._path + "/" + process())

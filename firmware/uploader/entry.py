@@ -61,8 +61,7 @@ class Entry:
 
     def _read(self, path):
         try:
-            for line in lines.read(path):
-                yield line
+            yield from lines.read(path)
         except OSError as e:
             if e.errno != 2:  # ENOENT: not there yet
                 raise StorageError("%s can't be read: %s" % (path, e))

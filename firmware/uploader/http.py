@@ -21,6 +21,7 @@ from .errors import DamagedError, StorageError, TransportError
 _IN = const(1)  # select.POLLIN
 _OUT = const(4)  # select.POLLOUT
 _BAD = const(0x38)  # POLLERR, POLLHUP, POLLNVAL
+_IPPROTO_TCP = const(6)
 _MAX_HEAD = const(8192)  # bytes of one answer's head
 _MAX_URL = const(4096)
 _MAX_DRAIN = const(65536)  # a longer answer body ends the connection instead
@@ -250,6 +251,12 @@ class Http:
         conn.poll = select.poll()
         conn.poll.register(conn.sock, _OUT)
         conn.sock.setblocking(False)
+        try:
+            # TLS sends its handshake in small pieces, each of which would wait for the
+            # other side's delayed acknowledgement of the one before.
+            conn.sock.setsockopt(_IPPROTO_TCP, getattr(socket, "TCP_NODELAY", 1), 1)
+        except OSError:
+            pass  # a port that can't is only slower
         try:
             conn.sock.connect(address)
         except OSError as e:

@@ -112,14 +112,14 @@ class Recording:
 class MediaWriter:
     """A media file being written: a stream with `write`, `sync` and `close`.
 
-    `size` is the bytes written so far.
+    `size` is the bytes written so far, `synced` those that would survive a power cut.
     """
 
     def __init__(self, store, recording, index, content_type, captured_at):
         self.size = 0
         self._store = store
         self._recording = recording
-        self._synced = 0
+        self.synced = 0
         self._head = None
         self._md5 = hashlib.md5()
         self._line = {"index": index, "content_type": content_type}
@@ -127,7 +127,12 @@ class MediaWriter:
             self._line["captured_at"] = captured_at
         self._path = store.path(recording.seq, media.file_name(index, content_type))
         self._full = False
-        self._file = store.with_room(lambda: open(self._path, "wb"))
+        store.opened(self)
+        try:
+            self._file = store.with_room(lambda: open(self._path, "wb"))
+        except StorageError:
+            store.closed(self)
+            raise
 
     def write(self, buf):
         """Append `buf` (bytes-like); returns its length. Every `sync_bytes` it is synced.
@@ -156,7 +161,7 @@ class MediaWriter:
             if not self._store.make_room():
                 self._keep(mv)
         self._store.written(self.size - start)
-        if self.size - self._synced >= self._store.sync_bytes:
+        if self.size - self.synced >= self._store.sync_bytes:
             self.sync()
         return len(buf)
 
@@ -181,7 +186,7 @@ class MediaWriter:
 
     def sync(self):
         """Make what was written so far survive a power cut."""
-        if self._file is None or self._synced == self.size:
+        if self._file is None or self.synced == self.size:
             return
         try:
             self._store.guard(self._file.flush)
@@ -193,7 +198,7 @@ class MediaWriter:
             # byte is not counted: a file may be longer than its manifest says.
             self._store.guard(lambda: self._file.write(b"\0"))
             self._store.guard(self._file.flush)
-        self._synced = self.size
+        self.synced = self.size
 
     def set_head(self, head):
         """Replace the file's first bytes by `head` (bytes, at most 256) when it is sent.
@@ -212,6 +217,7 @@ class MediaWriter:
         # Closing would forget what it could not sync.
         self.sync()
         f, self._file = self._file, None
+        self._store.closed(self)
         self._store.guard(f.close)
         self._line["size"] = self.size
         if self._head:

@@ -24,6 +24,7 @@ _ENOENT = const(2)
 # What ending a recording and draining need when nothing else is left: on littlefs a block
 # each for a manifest, a file's tail and two for the directory.
 _SPARE = const(16384)
+_SPARE_BLOCKS = const(4)
 _LAST = const(999999)
 _VERSION = const(1)
 
@@ -67,6 +68,7 @@ class Store:
         Recordings that were open are interrupted ones from here on. Raises StorageError.
         """
         self._recording = []  # those begun by this process and not ended
+        self._writers = []  # media files open for writing
         if self._mount:
             self.guard(self._mount)
         self.guard(self._make_directory)
@@ -78,9 +80,10 @@ class Store:
         for seq, _ in self._names():
             if seq >= self._next:
                 self._next = seq + 1
-        self._free = self.free_bytes()
         self._told_low = False
-        self._put_by()
+        self._free = 0
+        self.put_by()
+        self.free_bytes()
 
     def _make_directory(self):
         try:
@@ -113,14 +116,16 @@ class Store:
             begin["binding"] = self.binding
         if self._next > _LAST:
             raise StorageError("all numbers up to %d are used" % _LAST)
-        self._free = self.free_bytes()
+        # What was put by for ending and draining comes before anything new.
+        while not self.put_by():
+            if not self.make_room():
+                raise StorageFullError("no space left on %s for a recording" % (self._dir or "/"))
         self.written(0)
         recording = Recording(self, self._next)
         self._next += 1
         self._recording.append(recording)
         path = self.path(recording.seq, ".rec")
         try:
-            # Never with what was put by: that is for ending what has begun.
             self.with_room(lambda: lines.append(path, {"begin": begin}))
         except StorageError:
             self._recording.remove(recording)
@@ -290,11 +295,13 @@ class Store:
         for rest in sorted(self.rests(seq), key=lambda rest: (rest[0] == ".", rest)):
             self._remove(self.path(seq, rest))
         self._told_low = False
-        self._put_by()
+        self.put_by()
 
     def _remove(self, path):
         try:
+            size = os.stat(path)[6]
             os.remove(path)
+            self._free += size
         except OSError as e:
             if e.errno != _ENOENT:
                 raise StorageError("%s can't be removed: %s" % (path, e))
@@ -338,25 +345,36 @@ class Store:
     def spend(self):
         """Give up the space put by; False if there is none."""
         try:
-            os.remove(self._dir + "/store.spr")
+            path = self._dir + "/store.spr"
+            size = os.stat(path)[6]
+            os.remove(path)
+            self._free += size
             return True
         except OSError:
             return False
 
-    def _put_by(self):
+    def put_by(self):
+        """Put space by, for ending and draining once nothing else is left; False if there is
+        none to put by. What was there already counts."""
         path = self._dir + "/store.spr"
         try:
-            if os.stat(path)[6] >= _SPARE:
-                return
+            size = os.stat(path)[6]
         except OSError:
-            pass
+            size = 0
+        if size >= _SPARE:
+            return True
         try:
+            stat = os.statvfs(self._dir or "/")
+            size = max(_SPARE, _SPARE_BLOCKS * stat[1])
             zeros = bytes(512)
             with open(path, "wb") as f:
-                for _ in range(_SPARE // len(zeros)):
+                for _ in range(size // len(zeros)):
                     f.write(zeros)
+            self._free -= size
+            return True
         except OSError:
             self.spend()  # half of it would only be in the way
+            return False
 
     def make_room(self):
         """Delete the oldest recording whose upload has not begun, if the owner's policy
@@ -372,17 +390,29 @@ class Store:
 
     def free_bytes(self):
         """Bytes that can still be stored, the space put by left out. Raises StorageError."""
-        stat = self.guard(lambda: os.statvfs(self._dir or "/"))
-        return stat[0] * stat[4]
+        if not self._writers:
+            # littlefs counts the blocks of a file open for writing more than once, so while
+            # there is one, what it takes is counted here.
+            stat = self.guard(lambda: os.statvfs(self._dir or "/"))
+            self._free = stat[1] * stat[3]
+        return max(0, self._free)
+
+    def opened(self, writer):
+        """Told by a MediaWriter that it is about to open its file."""
+        self.free_bytes()
+        self._writers.append(writer)
+
+    def closed(self, writer):
+        """Told by a MediaWriter that its file is closed."""
+        if writer in self._writers:
+            self._writers.remove(writer)
 
     def written(self, size):
-        """Told by writers; measures only when the estimate says that space is low."""
+        """Told by writers how many bytes they wrote."""
         self._free -= size
         if self._free < self._low_space and not self._told_low:
-            self._free = self.free_bytes()
-            if self._free < self._low_space:
-                self._told_low = True
-                self.emit("low_space", free_bytes=self._free)
+            self._told_low = True
+            self.emit("low_space", free_bytes=self.free_bytes())
 
     def open_media(self, seq, file):
         """The MediaReader of a manifest's file dict. Raises DamagedError, StorageError."""

@@ -3,7 +3,8 @@
 import sys
 
 sys.path[0] = sys.argv[0].rsplit("/", 1)[0]
-sys.path.insert(0, sys.path[0] + "/../../firmware")
+sys.path.insert(0, sys.path[0] + "/../../tools/crash/device")
+sys.path.insert(0, sys.path[1] + "/../../firmware")
 
 
 def main(path, name):

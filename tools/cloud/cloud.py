@@ -77,7 +77,9 @@ class Cloud:
         await self.edge.start(context)
         sign = self.s3.signer(f"https://localhost:{self.edge.port}")
         self.service = Service(self.state, self.limits, sign, self.s3.size)
-        listener = socket.socket()
+        # asyncio sets TCP_NODELAY only on sockets that name their protocol; without it each
+        # answer waits for the client's delayed ACK.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind(("127.0.0.1", self._port))

@@ -1,0 +1,1 @@
+"""`make crash-test`: power cuts and kills at every moment."""
