@@ -3,7 +3,7 @@
 import hashlib
 from binascii import hexlify, unhexlify
 
-from . import lines
+from . import lines, media
 from .errors import StorageError
 
 # What the lines of a `.sta` file mean. They are short: a state file of up to 128 bytes
@@ -43,21 +43,18 @@ class Entry:
         self._sent = 0  # bit i: file i
         self._md5 = {}
         self._skip = 0  # file lines that a retry has made void
+        self._interrupted = False
         self._state_path = store.path(seq, ".sta")
-        for line in self._read(store.path(seq, ".rec")):
-            if "begin" in line:
-                self.begin = line["begin"]
-                self.binding = self.begin.get("binding")
-            elif "file" in line:
-                self.count += 1
-            elif "end" in line:
-                self.end = line["end"]
-            elif "anew" in line:
-                self._skip += self.count
-                self.count = 0
-                self.end = None
-        for line in self._read(self._state_path):
-            self._apply(line)
+        self.strange = False  # whole lines that mean nothing to this version
+        self._take(store.path(seq, ".rec"), self._manifest)
+        self._take(self._state_path, self._apply)
+
+    def _take(self, path, take):
+        for line in self._read(path):
+            try:
+                take(line)
+            except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+                self.strange = True
 
     def _read(self, path):
         try:
@@ -65,6 +62,22 @@ class Entry:
         except OSError as e:
             if e.errno != 2:  # ENOENT: not there yet
                 raise StorageError("%s can't be read: %s" % (path, e))
+
+    def _manifest(self, line):
+        if "begin" in line:
+            self.binding = line["begin"].get("binding")
+            self.begin = line["begin"]
+        elif "file" in line:
+            media.file_name(line["file"]["index"], line["file"]["content_type"])
+            line["file"]["size"] + 0
+            self.count += 1
+        elif "end" in line:
+            self._interrupted = line["end"].get("interrupted", False)
+            self.end = line["end"]
+        elif "anew" in line:
+            self._skip += self.count
+            self.count = 0
+            self.end = None
 
     def _apply(self, line):
         what = line[0]
@@ -107,6 +120,10 @@ class Entry:
                     skip -= 1
                 else:
                     yield line["file"]
+
+    def known(self):
+        """True if its files on flash are those of its manifest and no others."""
+        return self.whole() and not self._interrupted and not self._skip
 
     def whole(self):
         """True if it was ended (or recovered) and its manifest lost no line since."""

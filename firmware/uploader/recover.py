@@ -17,32 +17,29 @@ def recover(store, entry):
     False if there was nothing in it: then it has been removed. False, too, if a file that
     the manifest names is gone: then it is quarantined. Raises StorageError.
     """
-    known = set()
+    known = 0  # bit i: file i
     for file in entry.files():
-        known.add(file["index"])
+        known |= 1 << file["index"]
     found = []
-    for rest in sorted(store.rests(entry.seq)):
-        content_type = media.from_extension(rest)
-        if content_type is not None and int(rest[:2], 36) not in known:
+    for rest in store.media(entry.seq):
+        if not known & 1 << int(rest[:2], 36):
             path = store.path(entry.seq, rest)
+            content_type = media.from_extension(rest)
             file = store.guard(lambda p=path, t=content_type: _describe(p, t))
             if file["size"]:
                 file["index"] = int(rest[:2], 36)
                 found.append({"file": file})
+    found.sort(key=lambda line: line["file"]["index"])
     if not known and not found:
         store.remove(entry.seq)
         return False
-    if entry.end and entry.end["count"] != len(known) + len(found):
-        store.quarantine(
-            entry,
-            "%d of its %d files are lost"
-            % (entry.end["count"] - len(known) - len(found), entry.end["count"]),
-            True,
-        )
+    count = entry.count + len(found)
+    if entry.end and entry.end.get("count") != count:
+        store.quarantine(entry, "%d files, not %s" % (count, entry.end.get("count")), True)
         return False
     # An end that was there is still true; only lines before it were lost.
     end = dict(entry.end) if entry.end else {"interrupted": True}
-    end["count"] = len(known) + len(found)
+    end["count"] = count
     found.append({"end": end})
     store.append(store.path(entry.seq, ".rec"), *found)
     return True

@@ -133,6 +133,8 @@ class Session:
     async def _prepare(self, entry):
         """Create the recording if need be, and get a ticket for each file not yet sent."""
         if entry.recording_id is None:
+            for file in entry.files():
+                entry.open(file).close()  # what is damaged is not created first
             await self._create(entry)
         self._entries.append(entry)
         for file in entry.files():
@@ -196,7 +198,7 @@ class Session:
         while self._entries:
             entry = self._entries.pop(0)
             if await self._guarded(entry, self._complete(entry)):
-                self._store.remove(entry.seq)
+                self._store.remove(entry.seq, entry)
                 self._emit("completed", id=entry.id, recording_id=entry.recording_id)
 
     async def _send_all(self):

@@ -170,8 +170,8 @@ class Store:
                 pass
             elif entry.begin is None:
                 self._without_manifest(entry)
-            elif not isinstance(entry.begin.get("v"), int) or entry.begin["v"] > _VERSION:
-                self.quarantine(entry, "written by a newer version of this module")
+            elif entry.strange or entry.begin.get("v") != _VERSION:
+                self.quarantine(entry, "written by another version of this module")
             elif self.binding is not None and entry.binding != self.binding:
                 pass
             elif entry.whole():
@@ -183,8 +183,8 @@ class Store:
                     yield Entry(self, entry.seq)
 
     def _without_manifest(self, entry):
-        for rest in self.rests(entry.seq):
-            if rest[0] != "." and self.guard(lambda r=rest: os.stat(self.path(entry.seq, r)))[6]:
+        for rest in self.media(entry.seq):
+            if self.guard(lambda r=rest: os.stat(self.path(entry.seq, r)))[6]:
                 self.quarantine(entry, "the manifest is lost or damaged", True)
                 return
         self.remove(entry.seq)
@@ -192,8 +192,9 @@ class Store:
     def entry(self, local_id):
         """The Entry of a local id, like `000042`. Raises StorageError if there is none."""
         if local_id.isdigit():
-            for _ in self.rests(int(local_id)):
-                return Entry(self, int(local_id))
+            for seq, _ in self._names():
+                if seq == int(local_id):
+                    return Entry(self, seq)
         raise StorageError("there is no recording %s" % local_id)
 
     def status(self):
@@ -221,17 +222,16 @@ class Store:
 
     def _about(self, entry):
         files = []
-        for rest in sorted(self.rests(entry.seq)):
-            if rest[0] != ".":
-                path = self.path(entry.seq, rest)
-                files.append(
-                    {
-                        "name": path[len(self._dir) + 1 :],
-                        "content_type": media.from_extension(rest),
-                        "size": self.guard(lambda p=path: os.stat(p))[6],
-                        "sent": entry.sent(int(rest[:2], 36)),
-                    }
-                )
+        for rest in sorted(self.media(entry.seq)):
+            path = self.path(entry.seq, rest)
+            files.append(
+                {
+                    "name": path[len(self._dir) + 1 :],
+                    "content_type": media.from_extension(rest),
+                    "size": self.guard(lambda p=path: os.stat(p))[6],
+                    "sent": entry.sent(int(rest[:2], 36)),
+                }
+            )
         about = {
             "id": entry.id,
             "state": entry.state(),
@@ -285,15 +285,33 @@ class Store:
 
     # Writing
 
-    def remove(self, seq):
-        """Delete a recording's files, in an order that a power cut anywhere can't misread."""
+    def remove(self, seq, entry=None):
+        """Delete a recording's files, in an order that a power cut anywhere can't misread:
+        media first, then the manifest, last the state.
+
+        With its `entry`, a recording that is just as its manifest says is deleted without a
+        listing of the directory.
+        """
         if seq == self._next - 1 and self._own.value.get("next", 0) < self._next:
             # Once its files are gone nothing else would tell that the number was used.
             self._own.value["next"] = self._next
             self.with_spare(self._own.save)
-        # Media first, then the manifest, last the state: "." sorts before digits.
-        for rest in sorted(self.rests(seq), key=lambda rest: (rest[0] == ".", rest)):
-            self._remove(self.path(seq, rest))
+        if entry and entry.whole():
+            for file in entry.files():
+                self._remove(self.path(seq, media.file_name(file["index"], file["content_type"])))
+        while not (entry and entry.known()):
+            # In portions: a recording may have more files than fit the heap as names.
+            found = []
+            for rest in self.media(seq):
+                found.append(rest)
+                if len(found) == _SCAN:
+                    break
+            if not found:
+                break
+            for rest in found:
+                self._remove(self.path(seq, rest))
+        self._remove(self.path(seq, ".rec"))
+        self._remove(self.path(seq, ".sta"))
         self._told_low = False
         self.put_by()
 
@@ -427,9 +445,12 @@ class Store:
             raise DamagedError("%s is missing" % path)
         raise DamagedError("%s has %d of its %d bytes" % (path, size, file["size"]))
 
-    def rests(self, seq):
-        """What follows the number in the name of each of a recording's files, as a list."""
-        return [rest for s, rest in self._names() if s == seq]
+    def media(self, seq):
+        """Generate what follows the number in the name of each of a recording's media files
+        on flash, in the directory's order."""
+        for s, rest in self._names():
+            if s == seq and rest[0] != ".":
+                yield rest
 
     def ended(self, recording):
         """Told by a Recording that it ended."""
