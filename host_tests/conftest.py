@@ -24,6 +24,19 @@ def pytest_collect_file(file_path: Path, parent):
         return DeviceFile.from_parent(parent, path=file_path)
 
 
+def pytest_pycollect_makemodule(module_path: Path, parent):
+    # A file named on pytest's command line is offered as CPython's, too.
+    if module_path.parent == DEVICE:
+        return NoModule.from_parent(parent, path=module_path)
+
+
+class NoModule(pytest.File):
+    """Not for CPython."""
+
+    def collect(self):
+        return []
+
+
 class DeviceFile(pytest.File):
     """A file of tests that run inside MicroPython."""
 

@@ -475,6 +475,8 @@ class Store:
             for found in os.ilistdir(self._dir or "/"):
                 name = found[0]
                 number, rest = name[:6], name[6:]
+                if found[1] == _DIR:
+                    continue
                 if len(number) == 6 and number.isdigit() and _is_ours(rest):
                     yield int(number), rest
         except OSError as e:

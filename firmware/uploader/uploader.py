@@ -56,20 +56,20 @@ class Uploader:
 
     async def run(self):
         """Upload for ever: at once what is pending, then whenever a recording ends."""
+        lost = False
         while True:
             self._trigger.clear()
             try:
+                if lost:
+                    self.store.reopen()
+                    lost = False
                 await self._until_empty()
+                await self._trigger.wait()
             except StorageError as e:
                 # A card pulled: what was synced is still on it. Look again after a while.
+                lost = True
                 self._emit("storage", reason=str(e))
                 await self.clock.sleep(_STORAGE_S)
-                try:
-                    self.store.reopen()
-                except StorageError:
-                    pass
-                continue
-            await self._trigger.wait()
 
     async def drain(self, timeout_s=None):
         """Upload what is pending; True once nothing is left, False if `timeout_s` seconds

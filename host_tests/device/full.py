@@ -210,6 +210,64 @@ def test_a_pulled_card_is_a_clear_error_and_recovers_when_it_is_back():
     vfs.umount("/flash")
 
 
+async def test_a_card_pulled_while_draining_is_told_and_draining_goes_on_when_it_is_back():
+    import asyncio
+
+    from _support import Script, Ticks, answer
+
+    from uploader import Config, Uploader
+    from uploader.links.host import HostLink
+    from uploader.mount import mounter
+
+    device = Flash(512, 512, sectors=True)
+    vfs.VfsFat.mkfs(device)
+    here = [device]
+    ticks = Ticks()
+    clock = Clock(lambda: FLOOR + 1000, ticks.ticks_ms, ticks.sleep_ms)
+    s = Store(
+        "/flash/rec", clock, mount=mounter(lambda: here[0].revive() if here else gone(), "/flash")
+    )
+    devices = watch(here)
+    for _ in range(2):
+        rec = s.begin()
+        rec.add("audio").write(pattern(0, 5000))
+        rec.end()
+    etag = b'ETag: "%s"' % list(next(s.pending()).files())[0]["md5"].encode()
+    script = Script()
+
+    async def pulled(reader, writer, request):
+        pull(devices)
+        script.answers.extend(job * 2)
+        await reader.read(1)
+
+    async with script:
+        grant = b'{"upload_url":"%s","headers":{}}' % script.url.encode()
+        job = [answer(body=b'{"id":"rec_1"}'), answer(body=grant), answer(headers=[etag]), answer()]
+        script.answers = [pulled]
+        events = []
+        waits = []
+
+        def event(name, info):
+            events.append((name, info.get("reason", "")))
+            if name == "storage":
+                waits.append(ticks.ms)
+                if len(waits) == 3:
+                    put_back(devices, here)
+                elif len(waits) == 1:
+                    here.clear()
+
+        settings = {"api_url": script.url[:-2], "device_token": "dtok_x", "storage": "/x"}
+        config = Config(dict(settings, roots=[], allow_insecure=True, stall_timeout_s=1))
+        up = Uploader(config, s, [HostLink()], event)
+        task = asyncio.create_task(up.run())
+        while len([e for e in events if e[0] == "completed"]) < 2:
+            await asyncio.sleep_ms(1)
+        task.cancel()
+    assert waits[1] - waits[0] == 30000, waits
+    assert "no card" in events[[e[0] for e in events].index("storage") + 1][1], events
+    vfs.umount("/flash")
+
+
 def gone():
     raise OSError(19)
 

@@ -1,0 +1,24 @@
+"""The short form of `make crash-test`: power cuts, kills, wear."""
+
+import json
+import subprocess
+import sys
+
+from conftest import ROOT
+
+
+def test_power_cuts_and_kills_lose_nothing(tmp_path):
+    out = tmp_path / "crash.json"
+    command = [sys.executable, "-m", "tools.crash", "--step", "29", "--kill", "25"]
+    result = subprocess.run(
+        [*command, "--out", out], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    print(result.stdout)
+    assert result.returncode == 0, result.stdout + result.stderr
+    figures = json.loads(out.read_text())
+    assert figures["cuts_lfs"] > 200 and figures["cuts_fat"] > 50 and figures["kills"] == 25
+    for name in ("lost", "corrupted", "stray"):
+        assert figures[name] == 0, figures
+    assert figures["max_creates_per_capture"] <= 2
+    # The targets, per one-file recording from begin to deletion.
+    assert figures["bookkeeping_erases"] <= 3 and figures["bookkeeping_bytes"] <= 2048

@@ -1,0 +1,35 @@
+"""The queue's length costs no memory, and no more than a listing before the first byte."""
+
+import json
+import subprocess
+
+from conftest import ROOT, Board
+
+SCRIPT = ROOT / "host_tests/scripts/queue_scale.py"
+
+
+def measure(cloud, folder, count):
+    folder.mkdir()
+    board = Board(folder, cloud.device_config(folder / "flash"))
+    result = subprocess.run(
+        ["micropython", SCRIPT, ROOT / "firmware", board.config, str(count)],
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    figures = json.loads(result.stdout)
+    assert figures["done"] and board.status()["recordings"] == []
+    return figures
+
+
+def test_1_100_and_1000_recordings_need_the_same_memory(cloud, tmp_path):
+    one, hundred, thousand = (measure(cloud, tmp_path / str(n), n) for n in (1, 100, 1000))
+    print(one, hundred, thousand)
+    for more in (hundred, thousand):
+        assert abs(more["boot"] - one["boot"]) <= 2048
+        assert abs(more["most"] - one["most"]) <= 2048
+        # Up to the first byte the directory (two files a recording, and the store's own)
+        # is listed once.
+    assert hundred["first"] <= 210 and thousand["first"] <= 2010
+    assert len(cloud.recordings()) == 1101
