@@ -64,6 +64,7 @@ def test_status_tells_how_far_each_recording_is(cloud, board):
     assert board.status() == {
         "pending": 1,
         "quarantined": 0,
+        "held": 0,
         "bytes": 7,
         "free_bytes": ANY,
         "recordings": [

@@ -8,7 +8,7 @@ import time
 
 sys.path.insert(0, __file__[: __file__.rfind("/") + 1] + "../../firmware")
 
-from uploader import Clock, Store, Uploader, config, media
+from uploader import Store, Uploader, load_config, media, owner
 from uploader.errors import ConfigError, MediaTypeError, StorageError
 from uploader.links.host import HostLink
 from uploader.recording import check_about, check_time
@@ -19,7 +19,8 @@ micropython main.py CONFIG.json add [--name N] [--started-at T] [--ended-at T]
 micropython main.py CONFIG.json drain [--timeout S]
 micropython main.py CONFIG.json status
 micropython main.py CONFIG.json quarantined
-micropython main.py CONFIG.json retry|discard ID
+micropython main.py CONFIG.json held
+micropython main.py CONFIG.json retry|release|discard ID
 
 Times are ISO 8601 with a zone, like 2026-01-31T23:59:59Z. MicroPython takes arguments of up to
 255 bytes: longer metadata goes into a file. Exit status: 0 done; 1 something is
@@ -40,7 +41,7 @@ def main(argv):
             raise UsageError("usage: main.py CONFIG.json %s ..." % "|".join(sorted(COMMANDS)))
         parse, run = COMMANDS[argv[2]]
         options = parse(argv[3:])
-        settings = config.load(argv[1])
+        settings = load_config(argv[1])
         return run(settings, options)
     except (UsageError, ConfigError, MediaTypeError) as e:
         print("error: %s" % e, file=sys.stderr)
@@ -114,7 +115,11 @@ def parse_file(text):
     if not is_file(path):
         raise UsageError("%s is not a file that can be read" % path)
     if content_type is None:
-        content_type = media.from_extension(path)
+        name = path.lower()
+        for usual in (".jpeg", ".opus", ".webm", ".flac"):
+            if name.endswith(usual):
+                name = {".jpeg": ".jpg", ".opus": ".opu", ".webm": ".wbm", ".flac": ".fla"}[usual]
+        content_type = media.from_extension(name)
         if content_type is None:
             raise UsageError(
                 "%s: unknown extension; say FILE=CONTENT_TYPE with one of: %s"
@@ -268,7 +273,7 @@ def parse_none(args):
 
 def status(settings, _):
     """Print the queue as JSON."""
-    print(json.dumps(open_store(settings).status()))
+    print(json.dumps(owner.status(open_store(settings))))
     return 0
 
 
@@ -282,7 +287,7 @@ def parse_id(args):
 
 def quarantined(settings, _):
     """Print what is in quarantine, a line each: local id and reason."""
-    for entry in open_store(settings).quarantined():
+    for entry in owner.quarantined(open_store(settings)):
         print(entry.id, entry.bad)
     return 0
 
@@ -290,14 +295,28 @@ def quarantined(settings, _):
 def retry(settings, local_id):
     """Take a recording back out of quarantine."""
     with Locked(settings):
-        open_store(settings).retry(local_id)
+        owner.retry(open_store(settings), local_id)
     return 0
 
 
 def discard(settings, local_id):
     """Delete a recording that is in quarantine."""
     with Locked(settings):
-        open_store(settings).discard(local_id)
+        owner.discard(open_store(settings), local_id)
+    return 0
+
+
+def held(settings, _):
+    """Print the recordings of an earlier binding, a line each."""
+    for entry in owner.held(open_store(settings)):
+        print(entry.id, entry.begin.get("name") or "")
+    return 0
+
+
+def release(settings, local_id):
+    """Let a held recording be uploaded under the present token."""
+    with Locked(settings):
+        owner.release(open_store(settings), local_id)
     return 0
 
 
@@ -308,18 +327,14 @@ COMMANDS = {
     "quarantined": (parse_none, quarantined),
     "retry": (parse_id, retry),
     "discard": (parse_id, discard),
+    "held": (parse_none, held),
+    "release": (parse_id, release),
 }
 
 
 def open_store(settings):
     """The store of a configuration."""
-    return Store(
-        settings.storage,
-        Clock(),
-        settings.sync_bytes,
-        low_space_bytes=settings.low_space_bytes,
-        delete_when_full=settings.delete_when_full,
-    )
+    return Store.from_config(settings)
 
 
 class Locked:

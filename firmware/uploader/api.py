@@ -4,12 +4,14 @@
 
 import json
 
-from . import clock
-from .config import redact
-from .errors import ApiError, TransportError
+from micropython import const
 
-_URL_LIFE_S = 3600  # upload-url reference: "Upload URLs expire after 1 hour"
-_MAX_ID = 96
+from . import clock
+from .errors import ApiError, TransportError
+from .settings import redact
+
+_URL_LIFE_S = const(3600)  # upload-url reference: "Upload URLs expire after 1 hour"
+_MAX_ID = const(96)
 
 
 class Grant:
@@ -34,10 +36,14 @@ class DeviceApi:
         self._base = base_url
         self.token = token
         self.on_date = None  # called with the server's time, Unix seconds
+        self.device_id = None  # as an answer told it
+        self.accepted = False  # whether the service ever took this token
 
     async def create_recording(self, fields):
         """Create a recording from a dict of its optional fields; the service's id for it."""
         answer = await self._call("/recordings", fields)
+        if is_identifier(answer.get("device_id")):
+            self.device_id = answer["device_id"]
         return _identifier(answer.get("id"))
 
     async def upload_url(self, recording_id, file):
@@ -86,6 +92,7 @@ class DeviceApi:
             self.on_date(date)
         if not 200 <= response.status < 300:
             raise _api_error(response, date, self.token)
+        self.accepted = True
         if not wanted:
             return None, date
         answer = _json(response.body)
@@ -142,14 +149,18 @@ def _between(text, start, end):
     return text[i + len(start) : j] if 0 <= i < j else ""
 
 
+def is_identifier(value):
+    """True if `value` may become part of a path and of a line on flash."""
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_ID:
+        return False
+    for c in value:
+        if not (c.isalpha() or c.isdigit() or c in "_-") or ord(c) > 126:
+            return False
+    return True
+
+
 def _identifier(value):
-    # It becomes part of a path and of a line on flash.
-    ok = isinstance(value, str) and 0 < len(value) <= _MAX_ID
-    if ok:
-        for c in value:
-            if not (c.isalpha() or c.isdigit() or c in "_-") or ord(c) > 126:
-                ok = False
-    if not ok:
+    if not is_identifier(value):
         raise TransportError("protocol", "an answer without a usable recording id", True)
     return value
 

@@ -2,7 +2,8 @@
 
 Wall time is kept as an offset to an uptime that never jumps, so whoever else sets the
 machine's clock during a drain can't move it. It is unknown until a source is believed:
-a machine clock before `FLOOR` is one that nobody set.
+a machine clock before the last time that was known is one that nobody set, and one far
+beyond it is garbage. `timesync` asks the sources; which of them is believed is decided here.
 """
 
 import asyncio
@@ -17,18 +18,29 @@ _Y2000 = const(946684800)
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 
 
+# How far ahead of the last known time a machine clock is believed.
+_AHEAD = const(366 * 86400)
+_AHEAD_OF_FLOOR = const(10 * 366 * 86400)
+# Servers' clocks may differ by so much before a time counts as going back.
+_SLACK_S = const(60)
+# The server's Date is when it began to answer: closer than this it says nothing new.
+_FINE_S = const(2)
+
+
 class Clock:
     """The device's time.
 
     `machine_time` gives the machine clock in Unix seconds, `ticks_ms` a wrapping
     millisecond counter, `sleep_ms` an awaitable wait; tests give their own.
     `set_machine` is called with Unix seconds when the machine's clock must follow
-    (certificate dates are checked against that one).
+    (certificate dates are checked against that one). `floor` is a time that has certainly
+    passed; `source` is `machine`, `modem`, `sntp`, `server` or None.
     """
 
     def __init__(
         self, machine_time=None, ticks_ms=None, sleep_ms=None, set_machine=None, boot=None
     ):
+        self._machine = machine_time or unix_time
         self._ticks = ticks_ms or time.ticks_ms
         self._sleep_ms = sleep_ms or asyncio.sleep_ms
         self._set_machine = set_machine
@@ -38,10 +50,33 @@ class Clock:
         self.source = None
         # Names this boot: a time that was counted in uptime can be told only by its own boot.
         self.boot = boot or _random_hex()
-        now = (machine_time or unix_time)()
-        if now >= FLOOR:
+        self.floor = 0
+        self.start_from(FLOOR)
+
+    def start_from(self, known):
+        """Never be before `known` (Unix seconds), the last time that was certain.
+
+        The machine's clock is believed if it fits. While the time is unknown the machine's
+        clock is set to `known`, so that certificates have a chance of being valid.
+        """
+        if known <= self.floor:
+            return
+        self.floor = known
+        if self.source not in (None, "machine"):
+            return
+        now = self._machine()
+        if 0 <= now - known <= (_AHEAD_OF_FLOOR if known == FLOOR else _AHEAD):
             self._offset = now - self.uptime_ms() // 1000
             self.source = "machine"
+        else:
+            self.doubt()
+
+    def doubt(self):
+        """Forget the time: certificates say that it can't be right."""
+        self._offset = None
+        self.source = None
+        if self._set_machine:
+            self._set_machine(self.floor)
 
     def uptime_ms(self):
         """Milliseconds since this object was made; never wraps, never jumps."""
@@ -57,29 +92,55 @@ class Clock:
         return self._offset + self.uptime_ms() // 1000
 
     def set(self, unix_seconds, source):
-        """Believe `source` (`modem`, `sntp`, `server`). A time before FLOOR is refused."""
-        if unix_seconds < FLOOR:
+        """Believe `source` (`modem`, `sntp`, `server`); False if its time is refused because
+        it lies before the last that was known."""
+        if unix_seconds < self.floor - _SLACK_S:
             return False
+        unix_seconds = max(unix_seconds, self.floor)
         self._offset = unix_seconds - self.uptime_ms() // 1000
         self.source = source
         if self._set_machine:
             self._set_machine(unix_seconds)
         return True
 
-    def stamp(self):
-        """The present moment for the store: ISO 8601 text, or what can become one later.
+    def refine(self, unix_seconds):
+        """Take the server's Date (RFC 9110 section 6.6.1): it came over verified TLS."""
+        now = self.now()
+        if now is not None and abs(now - unix_seconds) <= _FINE_S:
+            self.source = "server"
+        else:
+            self.set(unix_seconds, "server")
 
-        While the time is unknown it is `[boot, uptime in ms]`; see `resolve`.
+    def follow(self):
+        """Set the machine's clock right if the time is known and somebody moved it; True if
+        it had been moved."""
+        now = self.now()
+        if now is None or not self._set_machine or abs(self._machine() - now) <= _SLACK_S:
+            return False
+        self._set_machine(now)
+        return True
+
+    def stamp(self):
+        """The present moment for the store: ISO 8601 text, or what can become that later.
+
+        Until a source has confirmed the time it is `[boot, uptime in ms]`, with the machine
+        clock's Unix seconds as a third where those are believed; see `resolve`.
         """
         now = self.now()
+        if self.source == "machine":
+            return [self.boot, self.uptime_ms(), now]
         return iso(now) if now is not None else [self.boot, self.uptime_ms()]
 
     def resolve(self, stamp):
-        """ISO 8601 text of a stamp, or None if it can't be known (never a guess)."""
+        """ISO 8601 text of a stamp, or None if it can't be known (never a guess).
+
+        Stamps of this boot follow the clock as it is known now; those of another boot are
+        what the machine's clock said then, if it was believed.
+        """
         if isinstance(stamp, list):
-            if len(stamp) != 2 or stamp[0] != self.boot or self._offset is None:
-                return None
-            return iso(self._offset + stamp[1] // 1000)
+            if stamp[:1] == [self.boot] and self._offset is not None:
+                return iso(self._offset + stamp[1] // 1000)
+            return iso(stamp[2]) if len(stamp) == 3 else None
         return stamp or None
 
     async def sleep(self, seconds):
@@ -91,10 +152,40 @@ class Clock:
                 return
             await self._sleep_ms(min(left, 3600000))
 
+    async def wait(self, nudge, seconds=None):
+        """Wait until the asyncio.Event `nudge` is set, at most `seconds` (None: for ever).
+
+        It is cleared on return; what it stands for is the caller's to look at.
+        """
+        timer = None
+        if seconds is not None:
+            timer = asyncio.create_task(self._nudge(nudge, seconds))
+        try:
+            await nudge.wait()
+        finally:
+            nudge.clear()
+            if timer:
+                timer.cancel()
+
+    async def _nudge(self, nudge, seconds):
+        await self.sleep(seconds)
+        nudge.set()
+
 
 def unix_time():
     """The machine's clock in Unix seconds, whatever epoch the port counts from."""
     return int(time.time()) + (_Y2000 if time.gmtime(0)[0] == 2000 else 0)
+
+
+def set_machine_time(unix_seconds):
+    """Set the machine's clock (`machine.RTC`), where the port has one that can be set."""
+    try:
+        from machine import RTC
+
+        t = time.gmtime(unix_seconds - (_Y2000 if time.gmtime(0)[0] == 2000 else 0))
+        RTC().datetime((t[0], t[1], t[2], t[6], t[3], t[4], t[5], 0))
+    except (ImportError, AttributeError):
+        pass  # the desktop's clock is the desktop's
 
 
 def _random_hex():

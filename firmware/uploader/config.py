@@ -1,92 +1,173 @@
-"""Reads, checks and explains the configuration; keeps secrets out of sight."""
+"""Reads, checks and explains the configuration.
+
+Once that is done it is in the way: `uploader.load_config` forgets this module again.
+"""
 
 import json
 
 from .errors import ConfigError
+from .settings import Settings, minutes_of
 
-# key: default (its type is the key's), or the type alone where the key is required; for
-# numbers also the least and the most. What each is for: README of firmware/.
-_KEYS = {
-    "allow_insecure": False,
-    "api_url": str,
-    "backoff_max_s": (300, 1, 86400),
-    "chunk_bytes": (4096, 512, 65536),
-    "delete_when_full": False,
-    "device_token": str,
-    "low_space_bytes": (65536, 0, 1 << 30),
-    "max_connections": (2, 1, 8),
-    "roots": list,
-    "stall_timeout_s": (30, 1, 600),
-    "storage": str,
-    "sync_bytes": (32768, 512, 1 << 24),
-}
+# Each key and its default, whose type is the key's; numbers as [default, least, most]; texts
+# with a choice as {"of": [...]}, the first being the default. What each is for: README of
+# firmware/. The settings that govern uploads have the names that the service uses. As text,
+# because MicroPython keeps names that stand in code for ever.
+_KEYS = """{
+"allow_insecure": false,
+"allow_roaming": false,
+"api_url": "",
+"apn": "",
+"apn_auth": {"of": ["none", "pap", "chap"]},
+"apn_password": "",
+"apn_user": "",
+"backoff_max_s": [300, 1, 86400],
+"chunk_bytes": [4096, 512, 65536],
+"daily_data_limit_mb": [0, 0, 1048576],
+"delete_when_full": false,
+"device_name": "",
+"device_token": "",
+"heartbeat_minutes": [0, 0, 1440],
+"low_battery_threshold_percent": [20, 0, 100],
+"low_space_bytes": [65536, 0, 1073741824],
+"max_connections": [2, 1, 8],
+"min_signal_dbm": [-140, -140, 0],
+"network_preference": ["wifi", "cellular"],
+"ntp_server": "pool.ntp.org",
+"off_peak_end": "",
+"off_peak_start": "",
+"pause_on_low_battery": true,
+"queue_order": {"of": ["oldest", "newest", "priority"]},
+"radio_idle_timeout_s": [180, 0, 2540],
+"roots": [],
+"same_user": false,
+"segment_bytes": [0, 0, 1073741824],
+"segment_seconds": [0, 0, 86400],
+"sim_pin": "",
+"stall_timeout_s": [30, 1, 600],
+"state": "",
+"storage": "",
+"sync_bytes": [32768, 512, 16777216],
+"timezone": "+00:00",
+"token_refresh_days": [0, 0, 365],
+"upload_delay_minutes": [0, 0, 10080],
+"wifi": []
+}"""
+_REQUIRED = ("api_url", "device_token", "roots", "storage")
 _NAMES = {str: "a string", int: "a whole number", bool: "true or false", list: "a list"}
 
 
-class Config:
-    """The checked configuration; each key is an attribute, defaults filled in.
+def check(values, base=""):
+    """The Settings of a configuration; defaults filled in.
 
-    `values` is a dict. Relative paths in `storage` and `roots` are taken from `base`.
+    `values` is a dict. Relative paths in `storage`, `state` and `roots` are taken from `base`.
     Raises ConfigError, whose one line names the key, for an unknown or missing key, a wrong
     type, a number out of range, an http:// address without `allow_insecure`.
     """
+    if not isinstance(values, dict):
+        raise ConfigError("the configuration is not a JSON object")
+    keys = json.loads(_KEYS)
+    for key in values:
+        if key not in keys:
+            raise ConfigError("unknown key %r; the keys are: %s" % (key, ", ".join(sorted(keys))))
+    for key in sorted(keys):
+        _check_key(key, keys, values)
+    settings = Settings(keys)
+    _check_service(settings)
+    _check_files(settings, base)
+    _check_networks(settings)
+    _check_times(settings)
+    return settings
 
-    def __init__(self, values, base=""):
-        if not isinstance(values, dict):
-            raise ConfigError("the configuration is not a JSON object")
-        for key in values:
-            if key not in _KEYS:
-                raise ConfigError(
-                    "unknown key %r; the keys are: %s" % (key, ", ".join(sorted(_KEYS)))
-                )
-        for key in sorted(_KEYS):
-            default = _KEYS[key]
-            least = most = None
-            if isinstance(default, tuple):
-                default, least, most = default
-            kind = default if isinstance(default, type) else type(default)
-            value = values.get(key, default)
-            if value is kind:
-                raise ConfigError("missing key %r" % key)
-            # By type(), for a bool is an int, but 1 connection is not True connections.
-            if type(value) is not kind:
-                raise ConfigError("key %r must be %s" % (key, _NAMES[kind]))
-            if least is not None and not least <= value <= most:
-                raise ConfigError("key %r must be %d to %d" % (key, least, most))
-            if value == "":
-                raise ConfigError("key %r is empty" % key)
-            setattr(self, key, value)
-        self._check(base)
 
-    def _check(self, base):
-        self.api_url = self.api_url.rstrip("/")
-        scheme = self.api_url.split("://")[0]
-        if scheme == "http" and not self.allow_insecure:
-            raise ConfigError("key 'api_url': http:// is refused unless allow_insecure is true")
-        if scheme not in ("http", "https") or "://" not in self.api_url or "@" in self.api_url:
-            raise ConfigError("key 'api_url' must look like https://host/path")
-        for c in self.device_token:
-            if not 32 < ord(c) < 127:
-                raise ConfigError("key 'device_token' has a space or an unprintable character")
-        if len(self.device_token) > 512:
-            raise ConfigError("key 'device_token' is longer than 512 characters")
-        if scheme == "https" and not self.roots:
-            raise ConfigError("key 'roots' is empty: no server could be trusted")
-        self.storage = _path(base, self.storage)
-        roots = []
-        for root in self.roots:
-            if not isinstance(root, str):
-                raise ConfigError("key 'roots' must be a list of paths")
-            roots.append(_path(base, root))
-            check_root(roots[-1])
-        self.roots = roots
+def _check_key(key, keys, values):
+    """Make keys[key], a default with its limits, the value that the key has."""
+    limits = keys[key]
+    default = limits
+    choice = None
+    if isinstance(limits, dict):
+        choice = limits["of"]
+        default = choice[0]
+    elif isinstance(limits, list) and limits and isinstance(limits[0], int):
+        default = limits[0]
+    if key in _REQUIRED and key not in values:
+        raise ConfigError("missing key %r" % key)
+    value = values.get(key, default)
+    # By type(), for a bool is an int, but 1 connection is not True connections.
+    if type(value) is not type(default):
+        raise ConfigError("key %r must be %s" % (key, _NAMES[type(default)]))
+    if choice and value not in choice:
+        raise ConfigError("key %r must be one of: %s" % (key, ", ".join(choice)))
+    if type(value) is int and not limits[1] <= value <= limits[2]:
+        raise ConfigError("key %r must be %d to %d" % (key, limits[1], limits[2]))
+    if value == "" and key in _REQUIRED:
+        raise ConfigError("key %r is empty" % key)
+    keys[key] = value
 
-    def __repr__(self):
-        return "<Config %s>" % self.api_url
+
+def _check_service(settings):
+    settings.values["api_url"] = settings.api_url.rstrip("/")
+    scheme = settings.api_url.split("://")[0]
+    if scheme == "http" and not settings.allow_insecure:
+        raise ConfigError("key 'api_url': http:// is refused unless allow_insecure is true")
+    if scheme not in ("http", "https") or "://" not in settings.api_url or "@" in settings.api_url:
+        raise ConfigError("key 'api_url' must look like https://host/path")
+    for c in settings.device_token:
+        if not 32 < ord(c) < 127:
+            raise ConfigError("key 'device_token' has a space or an unprintable character")
+    if len(settings.device_token) > 512:
+        raise ConfigError("key 'device_token' is longer than 512 characters")
+    if scheme == "https" and not settings.roots:
+        raise ConfigError("key 'roots' is empty: no server could be trusted")
+
+
+def _check_files(settings, base):
+    settings.values["storage"] = _path(base, settings.storage)
+    settings.values["state"] = _path(base, settings.state) if settings.state else settings.storage
+    roots = []
+    for root in settings.roots:
+        if not isinstance(root, str):
+            raise ConfigError("key 'roots' must be a list of paths")
+        roots.append(_path(base, root))
+        check_root(roots[-1])
+    settings.values["roots"] = roots
+
+
+def _check_networks(settings):
+    for link in settings.network_preference:
+        # ble is the service's name for uploads through a phone, which is not this module's.
+        if link not in ("wifi", "cellular", "ble"):
+            raise ConfigError("key 'network_preference' lists wifi, cellular (and ble) only")
+    for network in settings.wifi:
+        ok = isinstance(network, dict) and isinstance(network.get("ssid"), str)
+        ok = ok and 0 < len(network["ssid"].encode()) <= 32  # IEEE 802.11 section 9.4.2.2
+        key = network.get("key", "") if ok else None
+        # WPA2-Personal: 8 to 63 characters, or the 64 hex digits of the key itsettings.
+        if not ok or not isinstance(key, str) or (key and not 8 <= len(key) <= 64):
+            raise ConfigError(
+                'key \'wifi\' is a list of {"ssid": "...", "key": "..."}; '
+                "a key has 8 to 63 characters"
+            )
+    if settings.sim_pin and not (settings.sim_pin.isdigit() and 4 <= len(settings.sim_pin) <= 8):
+        raise ConfigError("key 'sim_pin' must be 4 to 8 digits")  # 3GPP TS 31.101
+    if 0 < settings.radio_idle_timeout_s < 10:
+        raise ConfigError("key 'radio_idle_timeout_s' must be 0 (always on) or 10 to 2540")
+
+
+def _check_times(settings):
+    sign = settings.timezone[:1]
+    minutes = minutes_of(settings.timezone[1:])
+    if sign not in ("+", "-") or minutes is None or minutes > 14 * 60:
+        raise ConfigError("key 'timezone' must be an offset from UTC, like +02:00")
+    settings.values["timezone_s"] = (minutes if sign == "+" else -minutes) * 60
+    for key in ("off_peak_start", "off_peak_end"):
+        if settings.values[key] and minutes_of(settings.values[key]) is None:
+            raise ConfigError("key %r must be a time of day, like 22:30" % key)
+    if bool(settings.off_peak_start) != bool(settings.off_peak_end):
+        raise ConfigError("keys 'off_peak_start' and 'off_peak_end' go together")
 
 
 def load(path):
-    """Read a Config from a JSON file. Raises ConfigError, its text beginning with the path."""
+    """Read Settings from a JSON file. Raises ConfigError, its text beginning with the path."""
     try:
         with open(path) as f:
             values = json.load(f)
@@ -96,7 +177,7 @@ def load(path):
         raise ConfigError("%s: not valid JSON" % path)
     cut = path.rfind("/")
     try:
-        return Config(values, path[: cut + 1])
+        return check(values, path[: cut + 1])
     except ConfigError as e:
         raise ConfigError("%s: %s" % (path, e))
 
@@ -115,24 +196,3 @@ def check_root(path):
 
 def _path(base, path):
     return path if path.startswith("/") or not base else base + path
-
-
-def redact(text, *secrets):
-    """`text` without the given secrets, without anything like a device token, without the
-    query part of any URL (a pre-signed URL's query is its key)."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "[secret]")
-    out = []
-    for word in text.split(" "):
-        i = word.find("?")
-        if i >= 0 and ("://" in word or "=" in word):
-            word = word[: i + 1] + "..."
-        i = word.find("X-Amz-")
-        if i >= 0:
-            word = word[:i] + "..."
-        i = word.find("dtok_")
-        if i >= 0:
-            word = word[: i + 5] + "..."
-        out.append(word)
-    return " ".join(out)

@@ -24,8 +24,8 @@ class Entry:
 
     `begin` and `end` are the manifest's dicts (`end` None while recording or if
     interrupted), `count` the number of its files, `recording_id` the service's id or None,
-    `creates` how often it was created, `bad` the quarantine reason or None, `damaged` whether
-    that reason lies with the files.
+    `creates` how often it was created, `priority` 0 to 9, `bad` the quarantine reason or
+    None, `damaged` whether that reason lies with the files.
     """
 
     def __init__(self, store, seq):
@@ -40,6 +40,7 @@ class Entry:
         self.bad = None
         self.damaged = False
         self.binding = None
+        self.priority = 0
         self._sent = 0  # bit i: file i
         self._md5 = {}
         self._skip = 0  # file lines that a retry has made void
@@ -66,6 +67,7 @@ class Entry:
     def _manifest(self, line):
         if "begin" in line:
             self.binding = line["begin"].get("binding")
+            self.priority = min(9, max(0, line["begin"].get("priority", 0)))
             self.begin = line["begin"]
         elif "file" in line:
             media.file_name(line["file"]["index"], line["file"]["content_type"])

@@ -33,13 +33,20 @@ class DamagedError(StorageError):
 
 
 class LinkError(UploaderError):
-    """A link (WiFi, cellular) could not be brought up."""
+    """A link (WiFi, cellular) could not be brought up.
+
+    `code` is a short word for what went wrong; README of `firmware/` lists them.
+    """
+
+    def __init__(self, text, code="failed"):
+        super().__init__(text)
+        self.code = code
 
 
 class TransportError(UploaderError):
     """No usable HTTP answer came.
 
-    `kind` is one of `dns connect closed stall tls cert cert_time protocol refused`:
+    `kind` is one of `dns connect closed stall link tls cert cert_time protocol refused`:
     `cert` is a certificate that does not prove the server, `cert_time` one whose dates
     do not fit this device's clock, `protocol` an answer that breaks HTTP's rules,
     `refused` something this side declines to do (an address that is not https).

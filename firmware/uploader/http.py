@@ -14,6 +14,7 @@ import select
 import socket
 import time
 
+import tls
 from micropython import const
 
 from .errors import DamagedError, StorageError, TransportError
@@ -126,11 +127,15 @@ class Http:
         self, roots=(), max_connections=2, chunk_bytes=4096, stall_s=30, allow_insecure=False
     ):
         self.allow_insecure = allow_insecure
+        self.alive = None  # called while waiting; False means that the link is down
+        self.meter = None  # called with bytes on the wire, TLS's own included
         self.connections_opened = 0
         self.bytes_out = 0
         self.bytes_in = 0
         self._roots = roots
-        self._context = None
+        # 3 KB in one piece, which is easier to have now than later.
+        self._context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT) if roots else None
+        self._trusting = False
         self._max = max_connections
         self._stall_ms = int(stall_s * 1000)
         self._buf = bytearray(chunk_bytes)
@@ -166,15 +171,15 @@ class Http:
             return await self._exchange("PUT", url, headers, source, size, b"", max_body, progress)
 
     async def _exchange(self, method, url, headers, source, size, body, max_body, progress):
-        tls, host, port, target = split_url(url, self.allow_insecure)
-        head = _head(method, target, host, port, tls, headers, size) + body
-        conn = self._reuse((tls, host, port))
+        secure, host, port, target = split_url(url, self.allow_insecure)
+        head = _head(method, target, host, port, secure, headers, size) + body
+        conn = self._reuse((secure, host, port))
         fresh = conn is None
         ok = False
         self._at = self._end = 0
         try:
             if fresh:
-                conn = await self._connect(tls, host, port)
+                conn = await self._connect(secure, host, port)
             try:
                 await self._send(conn, head)
                 early = source and await self._send_file(conn, source, size, progress)
@@ -213,20 +218,26 @@ class Http:
             self._open.pop(0).close()
         return None
 
-    async def _connect(self, tls, host, port):
-        if tls and self._context is None:
-            self._context = _tls_context(self._roots)
+    async def _connect(self, secure, host, port):
+        if secure and not self._trusting:
+            self._trust()
         try:
             found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
         except OSError as e:
             raise TransportError("dns", "no address for %s: %s" % (host, e))
         error = None
         for family, kind, proto, _, address in found:
-            conn = _Connection((tls, host, port))
+            conn = _Connection((secure, host, port))
             try:
                 await self._open_socket(conn, family, kind, proto, address)
                 self.connections_opened += 1
-                if tls:
+                if self.meter:
+                    from .metered import Metered
+
+                    conn.poll.unregister(conn.sock)
+                    conn.sock = Metered(conn.sock, self.meter)
+                    conn.poll.register(conn.sock, _IN)
+                if secure:
                     # The wrapped socket is polled in place of the plain one: it knows
                     # which direction TLS itself waits for, and what it has buffered.
                     conn.poll.unregister(conn.sock)
@@ -245,6 +256,25 @@ class Http:
                 conn.close()
                 raise
         raise error or TransportError("dns", "no address for " + host)
+
+    def _trust(self):
+        if self._context is None:
+            self._context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+        self._context.verify_mode = tls.CERT_REQUIRED
+        # One call a root: of concatenated DER only the first would be read. With no root at
+        # all every server is refused, which is what a device without roots must do.
+        for root in self._roots:
+            name = "given as bytes"
+            try:
+                if isinstance(root, str):
+                    name = root
+                    with open(root, "rb") as f:
+                        root = f.read()
+                self._context.load_verify_locations(root)
+            except (OSError, ValueError) as e:
+                text = "root certificate %s is not usable DER: %s" % (name, e)
+                raise TransportError("cert", text)
+        self._trusting = True
 
     async def _open_socket(self, conn, family, kind, proto, address):
         conn.sock = socket.socket(family, kind, proto)
@@ -276,6 +306,8 @@ class Http:
                     return events
                 if time.ticks_diff(time.ticks_ms(), start) > self._stall_ms:
                     raise TransportError("stall", "nothing moved in %d ms" % self._stall_ms)
+                if self.alive and not self.alive():
+                    raise TransportError("link", "the link went down", self._end > 0)
                 await asyncio.sleep_ms(pause)
                 if pause < _PAUSE_MAX_MS:
                     pause += pause
@@ -539,26 +571,6 @@ def _parse_head(head):
         connection = "close"
     headers["connection"] = "close" if "close" in connection else connection
     return Response(int(code), headers)
-
-
-def _tls_context(roots):
-    import tls
-
-    context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
-    context.verify_mode = tls.CERT_REQUIRED
-    # One call a root: of concatenated DER only the first would be read. With no root at
-    # all every server is refused, which is what a device without roots must do.
-    for root in roots:
-        name = "given as bytes"
-        try:
-            if isinstance(root, str):
-                name = root
-                with open(root, "rb") as f:
-                    root = f.read()
-            context.load_verify_locations(root)
-        except (OSError, ValueError) as e:
-            raise TransportError("cert", "root certificate %s is not usable DER: %s" % (name, e))
-    return context
 
 
 def _transport_error(e, answered):

@@ -12,7 +12,7 @@ import json
 from micropython import const
 
 # Longest line that is read back. metadata and names are bounded so that theirs fit.
-MAX_LINE = const(4096)
+_MAX_LINE = const(4096)
 _PIECE = const(192)
 
 
@@ -40,7 +40,7 @@ def read(path):
             line = piece = f.readline(_PIECE)
             while len(piece) == _PIECE and piece[-1] != 10:
                 piece = f.readline(_PIECE)
-                if len(line) <= MAX_LINE:
+                if len(line) <= _MAX_LINE:
                     line += piece
             if not line:
                 return

@@ -59,12 +59,8 @@ def file_name(index, content_type):
 
 
 def from_extension(name):
-    """The content type that a file name's extension stands for, or None.
-
-    Takes the extensions on flash and those that people use.
-    """
-    ext = name[name.rfind(".") + 1 :].lower()
-    ext = {"jpeg": "jpg", "opus": "opu", "webm": "wbm", "flac": "fla"}.get(ext, ext)
+    """The content type that the extension of a file on flash stands for, or None."""
+    ext = name[name.rfind(".") + 1 :]
     for content_type in _TYPES:
         if _TYPES[content_type] == ext:
             return content_type

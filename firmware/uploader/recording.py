@@ -9,7 +9,7 @@ from . import clock, lines, media
 from .errors import StorageError, StorageFullError
 
 ENOSPC = const(28)
-_MAX_METADATA = const(2048)  # bytes as JSON; a manifest line stays below lines.MAX_LINE
+_MAX_METADATA = const(2048)  # bytes as JSON; a manifest line stays below what lines.read takes
 _MAX_NAME = const(256)
 
 

@@ -12,22 +12,26 @@ from micropython import const
 
 from . import retry
 from .api import s3_error
+from .clock import parse_iso
 from .entry import digest
 from .errors import ApiError, DamagedError, StorageError, TransportError, UploaderError
 from .retry import COMPLETE, CREATE, PUT, UPLOAD_URL
 
 _BATCH = const(32)  # files whose upload-urls are held at once, with one connection
+_PATH = ("dns", "connect", "closed", "stall", "tls", "link")
 _BATCH_BYTES = const(8 << 20)  # and their bytes: a slow link must send them within the hour
 
 
 class Outcome:
     """How a pass ended. `wait_s` is None if nothing is left to do, else the seconds until the
-    next pass is worth trying; `reason` says why, `verdict` is of `retry`'s."""
+    next pass is worth trying; `reason` says why, `verdict` is of `retry`'s, `path` tells that
+    the way to the server failed, not its answer."""
 
-    def __init__(self, wait_s=None, reason=None, verdict=0):
+    def __init__(self, wait_s=None, reason=None, verdict=0, path=False):
         self.wait_s = wait_s
         self.reason = reason
         self.verdict = verdict
+        self.path = path
 
 
 class _Pause(Exception):
@@ -36,6 +40,14 @@ class _Pause(Exception):
     def __init__(self, outcome):
         super().__init__(outcome)
         self.outcome = outcome
+
+
+class _Held(Exception):
+    """Puts a recording off; carries the policy's Refusal."""
+
+    def __init__(self, refusal):
+        super().__init__(refusal.reason)
+        self.refusal = refusal
 
 
 class _Ticket:
@@ -50,12 +62,27 @@ class _Ticket:
 
 class Session:
     """Uploads what is pending. `http` PUTs, `api` makes the JSON calls, `emit(event, **info)`
-    is told what happens, `random` returns a float in [0, 1)."""
+    is told what happens, `random` returns a float in [0, 1). `policy` and `network` are asked
+    before each recording and file."""
 
     def __init__(
-        self, store, api, http, clock, emit, batched=False, backoff_max_s=300, random=None
+        self,
+        store,
+        api,
+        http,
+        clock,
+        emit,
+        batched=False,
+        backoff_max_s=300,
+        random=None,
+        order="oldest",
+        policy=None,
+        network=None,
     ):
-        self.random = random or _random
+        self.random = random or uniform
+        self._order = order
+        self._policy = policy
+        self._network = network
         self._store = store
         self._api = api
         self._http = http
@@ -63,22 +90,43 @@ class Session:
         self._emit = emit
         self._batch = _BATCH if batched else 1
         self._backoff = retry.Backoff(self.random, backoff_max_s)
+        self._limited = 0  # 429s in a row
         self._buf = None
         self._parts = {}  # the last upload-url's query parts, shared among the next ones
 
-    async def run(self):
-        """One pass over all that is pending; its Outcome. Raises StorageError."""
+    def look(self):
+        """Look for something to upload, before a link is brought up for it.
+
+        None if there is (then call `run`), else the Outcome. Raises StorageError.
+        """
         self._tickets = []
         self._entries = []  # prepared, to be completed once all their files are sent
         self._left = Outcome()  # what the pass will come to
         self._strike = False  # the last thing tried failed, perhaps by its own fault
+        self._queue = self._due()
+        self._first = next(self._queue, None)
+        return None if self._first else self._left
+
+    def _due(self):
+        for entry in self._store.pending(self._order):
+            refusal = self._policy and self._policy.recording(self._ended(entry))
+            if refusal:
+                self._put_off(entry, refusal)
+            else:
+                yield entry
+
+    async def run(self):
+        """One pass over what `look` found; its Outcome. Raises StorageError."""
         try:
             try:
-                for entry in self._store.pending():
+                entry, self._first = self._first, None
+                while entry:
                     self._store.busy = entry.seq
+                    self._between()
                     await self._guarded(entry, self._prepare(entry))
                     if len(self._tickets) >= self._batch or self._batch == 1:
                         await self._settle()
+                    entry = next(self._queue, None)
             except _Pause as e:
                 # What the limit or a dead API cut short may still be sent: the URLs are paid.
                 if e.outcome.verdict != retry.LIMIT:
@@ -88,7 +136,7 @@ class Session:
         except _Pause as e:
             return e.outcome
         finally:
-            self._tickets = self._entries = None
+            self._tickets = self._entries = self._queue = self._store.busy = None
             self._parts = {}
         return self._left
 
@@ -98,11 +146,38 @@ class Session:
         try:
             await step
             return True
+        except _Held as e:
+            self._put_off(entry, e.refusal)
+            return False
         except UploaderError as e:
             if isinstance(e, StorageError) and not isinstance(e, DamagedError):
                 raise
             self._judge(entry, getattr(e, "step", PUT), e)
             return False
+
+    def _put_off(self, entry, refusal):
+        self._entries = [x for x in self._entries if x is not entry]
+        self._tickets = [t for t in self._tickets if t.entry is not entry]
+        self._emit(
+            "held_back",
+            id=entry.id,
+            rule=refusal.rule,
+            reason=refusal.reason,
+            wait_s=refusal.wait_s,
+        )
+        if self._left.wait_s is None or refusal.wait_s < self._left.wait_s:
+            self._left = Outcome(refusal.wait_s, refusal.reason)
+
+    def _between(self):
+        # Between files, a better link that may be back is worth a look.
+        if not self._tickets and self._network and self._network.better():
+            raise _Pause(Outcome(0, "a better link is due to be tried", retry.SWITCH))
+
+    def _permit(self, size):
+        if self._policy and self._network and self._network.current:
+            refusal = self._policy.file(self._network.current, size)
+            if refusal:
+                raise _Held(refusal)
 
     def _judge(self, entry, step, e):
         verdict = retry.verdict(step, e)
@@ -117,12 +192,14 @@ class Session:
             self._store.quarantine(entry, str(e), isinstance(e, DamagedError))
             return
         if verdict == retry.LIMIT:
-            wait = retry.limit_wait(e, self._clock.now(), self.random)
+            wait = retry.limit_wait(e, self._clock.now(), self.random, self._limited)
+            self._limited += 1
         elif verdict in (retry.TOKEN, retry.CERT):
             wait = retry.SLOW_S * (0.5 + self.random())
         else:
             wait = self._backoff.next()
-        outcome = Outcome(wait, str(e), verdict)
+        path = isinstance(e, TransportError) and e.kind in _PATH
+        outcome = Outcome(wait, str(e), verdict, path)
         # A refusal may be about this recording alone; a second one in a row is not.
         if verdict in (retry.RETRY, retry.NEW_URL) and not self._strike and _may_be_its_own(e):
             self._strike = True
@@ -134,17 +211,29 @@ class Session:
         """Create the recording if need be, and get a ticket for each file not yet sent."""
         if entry.recording_id is None:
             for file in entry.files():
+                self._permit(file["size"])
+                break
+            for file in entry.files():
                 entry.open(file).close()  # what is damaged is not created first
             await self._create(entry)
         self._entries.append(entry)
         for file in entry.files():
             if not entry.sent(file["index"]):
+                self._between()
+                self._permit(sum(t.file["size"] for t in self._tickets) + file["size"])
                 self._tickets.append(await self._ticket(entry, file))
                 size = sum(t.file["size"] for t in self._tickets)
                 if len(self._tickets) >= self._batch or size > _BATCH_BYTES:
                     await self._send_all()
                     if entry not in self._entries:
                         return  # one of its files failed
+
+    def _ended(self, entry):
+        text = self._clock.resolve(entry.end.get("ended_at"))
+        try:
+            return parse_iso(text) if text else None
+        except ValueError:
+            return None
 
     async def _create(self, entry):
         clock = self._clock
@@ -271,6 +360,7 @@ class Session:
         self._progress()
 
     def _progress(self):
+        self._limited = 0
         self._backoff.reset()
         self._strike = False
 
@@ -295,7 +385,8 @@ async def _breathe():
     await asyncio.sleep_ms(0)
 
 
-def _random():
+def uniform():
+    """A random float in [0, 1)."""
     return int.from_bytes(os.urandom(3), "big") / 16777216
 
 

@@ -13,20 +13,24 @@ from binascii import hexlify
 from micropython import const
 
 from . import lines, media
+from .clock import Clock, set_machine_time
+from .credentials import Credentials
 from .durable import Durable
 from .entry import Entry, MediaReader
 from .errors import DamagedError, StorageError, StorageFullError
-from .recording import ENOSPC, Recording, check_about, check_time
 
 _SCAN = const(16)  # recordings found by one listing of the directory
 _DIR = const(0x4000)
 _ENOENT = const(2)
+_ENOSPC = const(28)
 # What ending a recording and draining need when nothing else is left: on littlefs a block
 # each for a manifest, a file's tail and two for the directory.
 _SPARE = const(16384)
 _SPARE_BLOCKS = const(4)
 _LAST = const(999999)
-_VERSION = const(1)
+_KEEP_TIME_S = const(6 * 3600)
+VERSION = const(1)
+_MAX_PRIORITY = const(9)
 
 
 class Store:
@@ -52,6 +56,7 @@ class Store:
         mount=None,
     ):
         self.clock = clock
+        self.credentials = None
         self.sync_bytes = sync_bytes
         self.binding = binding
         self.on_event = None
@@ -59,8 +64,28 @@ class Store:
         self._low_space = low_space_bytes
         self._delete_when_full = delete_when_full
         self._mount = mount
-        self._dir = path.rstrip("/")
+        self.directory = path.rstrip("/")
         self.reopen()
+
+    @classmethod
+    def from_config(cls, settings, clock=None, mount=None):
+        """The Store that `settings` describe, with the `credentials` that are in force.
+
+        Raises StorageError.
+        """
+        store = cls(
+            settings.storage,
+            clock or Clock(set_machine=set_machine_time),
+            settings.sync_bytes,
+            None,
+            settings.low_space_bytes,
+            settings.delete_when_full,
+            mount,
+        )
+        path, token = settings.state + "/token", settings.device_token
+        store.credentials = store.with_spare(lambda: Credentials(path, token, settings.same_user))
+        store.binding = store.credentials.binding
+        return store
 
     def reopen(self):
         """Begin anew with what is on the storage now, say after a card was put back in.
@@ -72,11 +97,12 @@ class Store:
         if self._mount:
             self.guard(self._mount)
         self.guard(self._make_directory)
-        self._own = Durable(self._dir + "/store")
+        self._own = Durable(self.directory + "/store")
         if "id" not in self._own.value:
             self._own.value["id"] = hexlify(os.urandom(4)).decode()
             self.guard(self._own.save)
         self._next = self._own.value.get("next", 1)
+        self.clock.start_from(self._own.value.get("time", 0))
         for seq, _ in self._names():
             if seq >= self._next:
                 self._next = seq + 1
@@ -87,31 +113,37 @@ class Store:
 
     def _make_directory(self):
         try:
-            mode = os.stat(self._dir or "/")[0]
+            mode = os.stat(self.directory or "/")[0]
         except OSError as e:
             if e.errno != _ENOENT:
                 raise
-            os.mkdir(self._dir)
+            os.mkdir(self.directory)
             return
         if mode & _DIR == 0:
-            raise StorageError("%s is not a directory" % self._dir)
+            raise StorageError("%s is not a directory" % self.directory)
 
-    def begin(self, name=None, started_at=None, metadata=None):
+    def begin(self, name=None, started_at=None, metadata=None, priority=0):
         """Begin a recording and return it; it is on flash when this returns.
 
         `name` is text, `started_at` ISO 8601 text (the present moment if left out, none at
-        all if ""), `metadata` a dict that JSON can carry. Raises StorageError,
-        StorageFullError.
+        all if ""), `metadata` a dict that JSON can carry, `priority` 0 to 9 (the highest).
+        Raises StorageError, StorageFullError.
         """
+        from .recording import Recording, check_about, check_time
+
         started_at = check_time("started_at", started_at, self.clock)
         check_about(name, metadata)
-        begin = {"v": _VERSION}
+        begin = {"v": VERSION}
         if started_at:
             begin["started_at"] = started_at
         if name:
             begin["name"] = name
         if metadata:
             begin["metadata"] = metadata
+        if priority:
+            if type(priority) is not int or not 0 <= priority <= _MAX_PRIORITY:
+                raise StorageError("priority must be 0 to %d" % _MAX_PRIORITY)
+            begin["priority"] = priority
         if self.binding is not None:
             begin["binding"] = self.binding
         if self._next > _LAST:
@@ -119,7 +151,7 @@ class Store:
         # What was put by for ending and draining comes before anything new.
         while not self.put_by():
             if not self.make_room():
-                raise StorageFullError("no space left on %s for a recording" % (self._dir or "/"))
+                raise StorageFullError("no space for a recording on " + self.directory)
         self.written(0)
         recording = Recording(self, self._next)
         self._next += 1
@@ -137,50 +169,86 @@ class Store:
         """Text that names a capture for ever: this store's id and the recording's number."""
         return "%s-%s" % (self._own.value["id"], entry.id)
 
+    def keep_time(self, unix_seconds):
+        """Keep a time that is certain, for the next boot; at most every six hours."""
+        if unix_seconds - self._own.value.get("time", 0) >= _KEEP_TIME_S:
+            self._own.value["time"] = unix_seconds
+            self.with_spare(self._own.save)
+
     # Reading the queue
 
-    def entries(self, after=0):
-        """Generate an Entry for each recording on flash, oldest first, those being recorded
-        left out. Memory does not grow with their number: the directory is listed again
-        every 16 recordings. Raises StorageError."""
+    def entries(self, newest_first=False):
+        """Generate an Entry for each recording on flash, those being recorded left out.
+
+        Memory does not grow with their number: the directory is listed again every 16
+        recordings. Raises StorageError.
+        """
+        # Sorted by key, which for newest first is the negated number.
+        sign = -1 if newest_first else 1
+        after = -_LAST - 1
         while True:
             found = []
             for seq, _ in self._names():
-                if seq > after and seq not in found:
-                    found.append(seq)
+                key = seq * sign
+                if key > after and key not in found:
+                    found.append(key)
                     if len(found) > _SCAN:
                         found.remove(max(found))
             if not found:
                 return
-            for seq in sorted(found):
-                after = seq
-                if not self._is_recording(seq):
-                    yield Entry(self, seq)
+            for key in sorted(found):
+                after = key
+                if not self._is_recording(key * sign):
+                    yield Entry(self, key * sign)
 
-    def pending(self):
-        """Generate the entries that are to be uploaded, oldest first.
+    def pending(self, order="oldest"):
+        """Generate the entries that are to be uploaded: `oldest` first, `newest` first, or by
+        `priority` (highest first, the oldest of each first).
 
         On the way, leftovers of a deletion that was cut are removed, recordings that were
         never ended are recovered, and what can't be is quarantined. Raises StorageError.
         """
+        if order != "priority":
+            for entry in self.entries(order == "newest"):
+                entry = self._due(entry)
+                if entry:
+                    yield entry
+            return
+        levels = 0
         for entry in self.entries():
-            if entry.done:
-                self.remove(entry.seq)
-            elif entry.bad is not None:
-                pass
-            elif entry.begin is None:
-                self._without_manifest(entry)
-            elif entry.strange or entry.begin.get("v") != _VERSION:
-                self.quarantine(entry, "written by another version of this module")
-            elif self.binding is not None and entry.binding != self.binding:
-                pass
-            elif entry.whole():
-                yield entry
-            else:
-                from .recover import recover
+            levels |= 1 << entry.priority
+        for level in range(_MAX_PRIORITY, -1, -1):
+            if levels & 1 << level:
+                for entry in self.entries():
+                    if entry.priority == level:
+                        entry = self._due(entry)
+                        if entry:
+                            yield entry
 
-                if recover(self, entry):
-                    yield Entry(self, entry.seq)
+    def _due(self, entry):
+        """The entry if it is to be uploaded, made ready for that; else None."""
+        if entry.done:
+            self.remove(entry.seq)
+        elif entry.bad is not None:
+            pass
+        elif entry.begin is None:
+            self._without_manifest(entry)
+        elif entry.strange or entry.begin.get("v") != VERSION:
+            self.quarantine(entry, "written by another version of this module")
+        elif self.is_held(entry):
+            pass
+        elif entry.whole():
+            return entry
+        else:
+            from .recover import recover
+
+            if recover(self, entry):
+                return Entry(self, entry.seq)
+        return None
+
+    def is_held(self, entry):
+        """True if the recording was made under another binding than the present one."""
+        return self.binding is not None and entry.binding != self.binding
 
     def _without_manifest(self, entry):
         for rest in self.media(entry.seq):
@@ -196,87 +264,6 @@ class Store:
                 if seq == int(local_id):
                     return Entry(self, seq)
         raise StorageError("there is no recording %s" % local_id)
-
-    def status(self):
-        """The queue as a dict for people: `pending`, `quarantined`, `bytes`, `recordings`.
-
-        Reads only. `recordings` has `id`, `state`, `recording_id`, `reason` (of a
-        quarantine) and `files` with `name`, `content_type`, `size` and `sent`. This one
-        grows with the queue. Raises StorageError.
-        """
-        result = {
-            "pending": 0,
-            "quarantined": 0,
-            "bytes": 0,
-            "free_bytes": self.free_bytes(),
-            "recordings": [],
-        }
-        for entry in self.entries():
-            if entry.done:
-                continue
-            about = self._about(entry)
-            result["bytes"] += sum(f["size"] for f in about["files"])
-            result["quarantined" if entry.bad is not None else "pending"] += 1
-            result["recordings"].append(about)
-        return result
-
-    def _about(self, entry):
-        files = []
-        for rest in sorted(self.media(entry.seq)):
-            path = self.path(entry.seq, rest)
-            files.append(
-                {
-                    "name": path[len(self._dir) + 1 :],
-                    "content_type": media.from_extension(rest),
-                    "size": self.guard(lambda p=path: os.stat(p))[6],
-                    "sent": entry.sent(int(rest[:2], 36)),
-                }
-            )
-        about = {
-            "id": entry.id,
-            "state": entry.state(),
-            "recording_id": entry.recording_id,
-            "files": files,
-        }
-        if entry.bad is not None:
-            about["reason"] = entry.bad
-        return about
-
-    # What the owner may do
-
-    def quarantined(self):
-        """Generate the entries in quarantine, oldest first; `bad` is the reason."""
-        for entry in self.entries():
-            if entry.bad is not None and not entry.done:
-                yield entry
-
-    def retry(self, local_id):
-        """Take a recording back out of quarantine.
-
-        If it was damaged, what is there of it is uploaded as an interrupted recording.
-        Raises StorageError if it is not in quarantine.
-        """
-        entry = self._in_quarantine(local_id)
-        if entry.damaged:
-            if entry.begin is None:
-                begin = {"v": _VERSION}
-                if self.binding is not None:
-                    begin["binding"] = self.binding
-                self.append(self.path(entry.seq, ".rec"), {"begin": begin})
-            self.append(self.path(entry.seq, ".rec"), {"anew": 1})
-        entry.note("retry")
-
-    def discard(self, local_id):
-        """Delete a recording that is in quarantine. Raises StorageError if it is not."""
-        entry = self._in_quarantine(local_id)
-        entry.note("done")
-        self.remove(entry.seq)
-
-    def _in_quarantine(self, local_id):
-        entry = self.entry(local_id)
-        if entry.bad is None:
-            raise StorageError("recording %s is not in quarantine" % local_id)
-        return entry
 
     def quarantine(self, entry, reason, damaged=False):
         """Put an entry out of the queue's way; nothing of it is deleted."""
@@ -326,7 +313,7 @@ class Store:
 
     def path(self, seq, rest):
         """Where a recording's file lies: `rest` is `.rec`, `.sta`, or `00.opu` for media."""
-        return "%s/%06d%s" % (self._dir, seq, rest)
+        return "%s/%06d%s" % (self.directory, seq, rest)
 
     def append(self, path, *values):
         """Append durable lines, if need be into the space put by. Raises StorageError,
@@ -338,9 +325,9 @@ class Store:
         try:
             return call()
         except OSError as e:
-            if e.errno == ENOSPC:
-                raise StorageFullError("no space left on %s" % (self._dir or "/"))
-            raise StorageError("storage %s failed: %s" % (self._dir or "/", e))
+            if e.errno == _ENOSPC:
+                raise StorageFullError("no space left on %s" % (self.directory or "/"))
+            raise StorageError("storage %s failed: %s" % (self.directory or "/", e))
 
     def with_spare(self, call):
         """`guard(call)`, once more after giving up the space put by if there is no other."""
@@ -363,7 +350,7 @@ class Store:
     def spend(self):
         """Give up the space put by; False if there is none."""
         try:
-            path = self._dir + "/store.spr"
+            path = self.directory + "/store.spr"
             size = os.stat(path)[6]
             os.remove(path)
             self._free += size
@@ -374,7 +361,7 @@ class Store:
     def put_by(self):
         """Put space by, for ending and draining once nothing else is left; False if there is
         none to put by. What was there already counts."""
-        path = self._dir + "/store.spr"
+        path = self.directory + "/store.spr"
         try:
             size = os.stat(path)[6]
         except OSError:
@@ -382,7 +369,7 @@ class Store:
         if size >= _SPARE:
             return True
         try:
-            stat = os.statvfs(self._dir or "/")
+            stat = os.statvfs(self.directory or "/")
             size = max(_SPARE, _SPARE_BLOCKS * stat[1])
             zeros = bytes(512)
             with open(path, "wb") as f:
@@ -411,7 +398,7 @@ class Store:
         if not self._writers:
             # littlefs counts the blocks of a file open for writing more than once, so while
             # there is one, what it takes is counted here.
-            stat = self.guard(lambda: os.statvfs(self._dir or "/"))
+            stat = self.guard(lambda: os.statvfs(self.directory or "/"))
             self._free = stat[1] * stat[3]
         return max(0, self._free)
 
@@ -472,7 +459,7 @@ class Store:
     def _names(self):
         # (number, rest) of our files; alien ones are none of our business.
         try:
-            for found in os.ilistdir(self._dir or "/"):
+            for found in os.ilistdir(self.directory or "/"):
                 name = found[0]
                 number, rest = name[:6], name[6:]
                 if found[1] == _DIR:
@@ -480,7 +467,7 @@ class Store:
                 if len(number) == 6 and number.isdigit() and _is_ours(rest):
                     yield int(number), rest
         except OSError as e:
-            raise StorageError("storage %s can't be listed: %s" % (self._dir or "/", e))
+            raise StorageError("storage %s can't be listed: %s" % (self.directory or "/", e))
 
 
 def _is_ours(rest):

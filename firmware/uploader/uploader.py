@@ -1,33 +1,51 @@
-"""The loop: a recording ended, or it is time → a link → a pass over the queue → wait."""
+"""The loop: a recording ended, or it is time → policy → link → a pass over the queue → wait."""
 
 import asyncio
 
 from micropython import const
 
+from . import retry
 from .api import DeviceApi
-from .config import redact
-from .errors import LinkError, StorageError
+from .errors import ApiError, LinkError, StorageError, TransportError, UploaderError
 from .http import Http
-from .session import Session
+from .network import Network
+from .session import Outcome, Session, uniform
+from .settings import redact
 
 _STORAGE_S = const(30)
+_DAY_S = const(86400)
 
 
 class Uploader:
     """Brings what is in `store` to the cloud.
 
-    `config` is a `config.Config`, `links` are tried in their order. `on_event(event, info)`
+    `config` is a `Settings`, `links` are tried in their order. `on_event(event, info)`
     is told what happens: a name and a dict, never with a secret in it; the README of
-    `firmware/` lists them. `transport` replaces the JSON calls' HTTP client (see
-    `requests_transport`).
+    `firmware/` lists them. `battery` is a callable that returns percent (None while unknown).
+    `transport` replaces the JSON calls' HTTP client (see `requests_transport`), `random`
+    (floats in [0, 1)) is for tests.
     """
 
-    def __init__(self, config, store, links, on_event=None, transport=None):
+    def __init__(
+        self, config, store, links, on_event=None, battery=None, transport=None, random=None
+    ):
+        self.config = config
         self.store = store
         self.clock = store.clock
-        self._links = links
+        self.credentials = store.credentials
         self._on_event = on_event
-        self._secrets = (config.device_token,)
+        self._nudge = asyncio.Event()  # one of the two below may have become true
+        self._ended = False  # a recording ended since the last pass began
+        self._urgent = False  # the owner wants it done now
+        random = random or uniform
+        self.policy = None
+        if battery or config.off_peak_start or config.upload_delay_minutes or _metered(links):
+            from .policy import Policy  # whoever has no use for it is spared its 6 KB
+
+            self.policy = Policy(config, self.clock, battery)
+        self.network = Network(
+            links, self.clock, self.policy, self._emit, config.radio_idle_timeout_s, random
+        )
         self.http = Http(
             config.roots,
             config.max_connections,
@@ -35,7 +53,10 @@ class Uploader:
             config.stall_timeout_s,
             config.allow_insecure,
         )
-        self.api = DeviceApi(transport or self.http, config.api_url, config.device_token)
+        self.http.alive = self.network.alive
+        token = self.credentials.token if self.credentials else config.device_token
+        self.api = DeviceApi(transport or self.http, config.api_url, token)
+        self.api.on_date = self._on_date
         self.session = Session(
             store,
             self.api,
@@ -44,27 +65,39 @@ class Uploader:
             self._emit,
             config.max_connections == 1,
             config.backoff_max_s,
+            random,
+            config.queue_order,
+            self.policy,
+            self.network,
         )
-        self._trigger = asyncio.Event()
         store.on_event = self._event
 
-    def record(self, name=None, started_at=None, metadata=None):
+    def record(self, name=None, started_at=None, metadata=None, priority=0):
         """Begin a recording: see `Store.begin`."""
-        recording = self.store.begin(name, started_at, metadata)
+        recording = self.store.begin(name, started_at, metadata, priority)
         self._emit("recording", id=recording.id)
         return recording
+
+    def upload_now(self, *rules):
+        """Upload at once what is pending, over whatever waits there are, and over the named
+        rules of the policy (`battery hours delay roaming signal cap`), until the queue is
+        empty. Raises ValueError for an unknown rule."""
+        if self.policy:
+            self.policy.override(rules)
+        self.network.override()
+        self._urgent = True
+        self._nudge.set()
 
     async def run(self):
         """Upload for ever: at once what is pending, then whenever a recording ends."""
         lost = False
         while True:
-            self._trigger.clear()
             try:
                 if lost:
                     self.store.reopen()
                     lost = False
                 await self._until_empty()
-                await self._trigger.wait()
+                await self._idle()
             except StorageError as e:
                 # A card pulled: what was synced is still on it. Look again after a while.
                 lost = True
@@ -73,7 +106,7 @@ class Uploader:
 
     async def drain(self, timeout_s=None):
         """Upload what is pending; True once nothing is left, False if `timeout_s` seconds
-        did not suffice. Raises StorageError."""
+        did not suffice. Powers the links down. Raises StorageError."""
         try:
             if timeout_s is None:
                 await self._until_empty()
@@ -82,39 +115,154 @@ class Uploader:
             return True
         except asyncio.TimeoutError:
             return False
+        finally:
+            await self.network.down()
+
+    async def rotate_token(self):
+        """Have the service replace the device token; a link must be up.
+
+        Raises ApiError if it refused (the token in use stays valid), TransportError if no
+        answer came: then the service may or may not have done it, which the next call's
+        answer will tell. Raises UploaderError while the device's id is not known yet.
+        """
+        if self.credentials is None or self.credentials.device_id is None:
+            raise UploaderError("the device's id is known once a recording was created")
+        self.store.with_spare(self.credentials.asking)
+        try:
+            token = await self.api.refresh_token(self.credentials.device_id)
+        except ApiError as e:
+            if 400 <= e.status < 500 and e.status not in (401, 403):
+                self.store.with_spare(self.credentials.settled)
+            raise
+        self.store.with_spare(lambda: self.credentials.settled(token, self.clock.now()))
+        self.api.token = token
+        self._emit("token", state="rotated")
 
     async def _until_empty(self):
         try:
             while True:
-                wait, reason = await self._pass()
-                if wait is None:
+                self._ended = self._urgent = False
+                outcome = await self._pass()
+                if outcome.wait_s is None:
+                    if self.policy:
+                        self.policy.override(())
                     return
-                self.http.close()
-                self._emit("retry", wait_s=round(wait, 1), reason=reason)
-                await self.clock.sleep(wait)
+                if outcome.wait_s:
+                    self.http.close()
+                    self._emit("retry", wait_s=round(outcome.wait_s, 1), reason=outcome.reason)
+                    await self._wait(outcome.wait_s)
         finally:
             self.http.close()
 
     async def _pass(self):
-        reason = "no link is configured"
-        for link in self._links:
-            try:
-                await link.up()
-            except LinkError as e:
-                reason = "%s: %s" % (link.name, e)
-                self._emit("link", link=link.name, state="failed", reason=reason)
-                continue
-            outcome = await self.session.run()
-            return outcome.wait_s, outcome.reason
-        return 30, reason
+        refusal = self.policy and self.policy.now()
+        if refusal:
+            self._emit("held_back", rule=refusal.rule, reason=refusal.reason, wait_s=refusal.wait_s)
+            return Outcome(refusal.wait_s, refusal.reason)
+        idle = self.session.look()
+        if idle:
+            return idle
+        try:
+            link = await self.network.ready()
+        except LinkError as e:
+            return Outcome(e.wait_s, str(e))
+        self.http.meter = self.policy.meter.add if link.metered else None
+        self.clock.follow()
+        if self.clock.now() is None:
+            await self._find_time(link)
+        outcome = await self.session.run()
+        if outcome.verdict == retry.CLOCK:
+            outcome = await self._mend_clock(link, outcome)
+        await self._after(outcome)
+        return outcome
+
+    async def _mend_clock(self, link, outcome):
+        """Certificates don't fit the time: find another, and try again at once if it is new."""
+        wrong = self.clock.source
+        if self.clock.follow():
+            return Outcome(0, outcome.reason, retry.CLOCK)
+        self.clock.doubt()
+        if await self._find_time(link, wrong):
+            return Outcome(outcome.wait_s if wrong == self.clock.source else 0, outcome.reason)
+        return outcome
+
+    async def _find_time(self, link, wrong=None):
+        from .timesync import find
+
+        return await find(self.clock, link, self.config.ntp_server, self._emit, wrong)
+
+    async def _after(self, outcome):
+        credentials = self.credentials
+        if self.api.accepted:
+            self.api.accepted = False
+            self.network.worked()
+            if credentials:
+                if credentials.lost and outcome.verdict != retry.TOKEN:
+                    self.store.with_spare(credentials.settled)
+                if self.api.device_id:
+                    device_id = self.api.device_id
+                    self.store.with_spare(lambda: credentials.learn_device(device_id))
+                await self._rotate_if_due()
+        if outcome.verdict == retry.TOKEN:
+            lost = credentials and credentials.lost
+            self._emit(
+                "token", state="needs_new_token" if lost else "refused", reason=outcome.reason
+            )
+        if outcome.verdict == retry.CERT:
+            self._emit("certificate", reason=outcome.reason)
+        if outcome.path:
+            self.http.close()
+            if self.network.failed(outcome.reason):
+                outcome.wait_s = 0  # the next link, at once
+            await self.network.drop()
+
+    async def _rotate_if_due(self):
+        days = self.config.token_refresh_days
+        now = self.clock.now()
+        if not days or now is None or not self.credentials.older_than(days * _DAY_S, now):
+            return
+        try:
+            await self.rotate_token()
+        except (ApiError, TransportError, UploaderError) as e:
+            self._emit("token", state="not_rotated", reason=str(e))
+
+    async def _idle(self):
+        """Wait for something to do; power the links down when they were idle for long."""
+        while not (self._ended or self._urgent):
+            idle_s = self.network.idle_s()
+            if idle_s == 0:
+                await self.network.down()
+            else:
+                await self.clock.wait(self._nudge, idle_s)
+
+    async def _wait(self, seconds):
+        """Wait, unless the owner wants it done now."""
+        end = self.clock.uptime_ms() + int(seconds * 1000)
+        while not self._urgent:
+            left = end - self.clock.uptime_ms()
+            if left <= 0:
+                break
+            await self.clock.wait(self._nudge, left / 1000)
+
+    def _on_date(self, date):
+        self.clock.refine(date)
+        self.store.keep_time(date)
 
     def _emit(self, event, **info):
         self._event(event, info)
 
     def _event(self, event, info):
         if event == "ended":
-            self._trigger.set()
+            self._ended = True
+            self._nudge.set()
         if self._on_event:
             if info.get("reason"):
-                info["reason"] = redact(info["reason"], *self._secrets)
+                info["reason"] = redact(info["reason"], self.api.token)
             self._on_event(event, info)
+
+
+def _metered(links):
+    for link in links:
+        if link.metered:
+            return True
+    return False

@@ -3,8 +3,9 @@
 from _support import folder, raises
 
 from uploader import media
-from uploader.config import Config, load, redact
+from uploader.config import check, load
 from uploader.errors import ConfigError, MediaTypeError
+from uploader.settings import redact
 
 
 def good():
@@ -20,7 +21,7 @@ def good():
 
 
 def test_a_good_configuration_gets_its_defaults():
-    c = Config(good(), "/base/")
+    c = check(good(), "/base/")
     assert c.api_url == "https://api.example/v1"
     assert (c.max_connections, c.chunk_bytes, c.allow_insecure) == (2, 4096, False)
     assert c.storage == "/base/flash"
@@ -50,21 +51,21 @@ def test_every_wrong_key_is_named():
     ):
         values = good()
         values.update(change)
-        e = raises(ConfigError, Config, values)
+        e = raises(ConfigError, check, values)
         assert word in str(e), str(e)
         assert "\n" not in str(e) and "dtok_secret" not in str(e)
     for key in ("api_url", "device_token", "storage", "roots"):
         values = good()
         del values[key]
-        assert repr(key) in str(raises(ConfigError, Config, values))
-    raises(ConfigError, Config, [])
+        assert repr(key) in str(raises(ConfigError, check, values))
+    raises(ConfigError, check, [])
 
 
 def test_a_pem_file_is_not_taken_for_a_root():
     values = good()
     with open(values["roots"][0], "wb") as f:
         f.write(b"-----BEGIN CERTIFICATE-----\n")
-    assert "DER" in str(raises(ConfigError, Config, values))
+    assert "DER" in str(raises(ConfigError, check, values))
 
 
 def test_a_file_that_is_missing_or_not_json_is_named():
@@ -78,7 +79,7 @@ def test_a_file_that_is_missing_or_not_json_is_named():
 def test_http_is_allowed_only_when_asked_for():
     values = good()
     values.update({"api_url": "http://x/v1", "allow_insecure": True, "roots": []})
-    assert Config(values).api_url == "http://x/v1"
+    assert check(values).api_url == "http://x/v1"
 
 
 def test_tokens_and_signatures_are_kept_out_of_texts():

@@ -5,7 +5,7 @@ import os
 
 from _support import folder, raises
 
-from uploader import lines
+from uploader import lines, owner
 from uploader.clock import FLOOR, Clock
 from uploader.errors import StorageError
 from uploader.store import Store
@@ -40,7 +40,7 @@ def get(name):
 def looked_at(s):
     """(ids pending, {id: reason} in quarantine) after a boot and a look at the queue."""
     ids = [e.id for e in s.pending()]
-    return ids, {e.id: e.bad for e in s.quarantined()}
+    return ids, {e.id: e.bad for e in owner.quarantined(s)}
 
 
 def with_neighbours(name, data):
@@ -153,19 +153,19 @@ def test_a_damaged_recording_can_be_taken_back_or_discarded():
     s = store()
     _, bad = looked_at(s)
     assert sorted(bad) == ["000001", "000002"]
-    s.retry("000001")
-    s.retry("000002")
+    owner.retry(s, "000001")
+    owner.retry(s, "000002")
     s = store()
     found = {e.id: e for e in s.pending()}
     assert sorted(found) == ["000001", "000002"]
     for e in found.values():
         assert e.end["interrupted"] and e.count == 1
     assert [f["index"] for f in found["000001"].files()] == [1]
-    raises(StorageError, s.discard, "000001")
-    raises(StorageError, s.retry, "000001")
-    raises(StorageError, s.retry, "000009")
+    raises(StorageError, owner.discard, s, "000001")
+    raises(StorageError, owner.retry, s, "000001")
+    raises(StorageError, owner.retry, s, "000009")
     s.quarantine(found["000001"], "refused")
-    s.discard("000001")
+    owner.discard(s, "000001")
     assert [e.id for e in store().pending()] == ["000002"]
     assert not [f for f in os.listdir(path("")) if f.startswith("000001")]
 

@@ -215,7 +215,8 @@ async def test_a_card_pulled_while_draining_is_told_and_draining_goes_on_when_it
 
     from _support import Script, Ticks, answer
 
-    from uploader import Config, Uploader
+    from uploader import Uploader
+    from uploader.config import check as configured
     from uploader.links.host import HostLink
     from uploader.mount import mounter
 
@@ -257,7 +258,7 @@ async def test_a_card_pulled_while_draining_is_told_and_draining_goes_on_when_it
                     here.clear()
 
         settings = {"api_url": script.url[:-2], "device_token": "dtok_x", "storage": "/x"}
-        config = Config(dict(settings, roots=[], allow_insecure=True, stall_timeout_s=1))
+        config = configured(dict(settings, roots=[], allow_insecure=True, stall_timeout_s=1))
         up = Uploader(config, s, [HostLink()], event)
         task = asyncio.create_task(up.run())
         while len([e for e in events if e[0] == "completed"]) < 2:

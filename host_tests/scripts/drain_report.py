@@ -5,15 +5,19 @@ import sys
 sys.path.insert(0, sys.argv[1])
 
 import asyncio
+import gc
 import json
 
-from uploader import Clock, Store, Uploader, config
+# As a device's main.py: collecting often keeps the free heap in few pieces.
+gc.threshold(4096)
+
+from uploader import Store, Uploader, load_config
 from uploader.links.host import HostLink
 
 
 def main():
-    settings = config.load(sys.argv[2])
-    store = Store(settings.storage, Clock(), settings.sync_bytes)
+    settings = load_config(sys.argv[2])
+    store = Store.from_config(settings)
     up = Uploader(settings, store, [HostLink()])
     done = asyncio.run(up.drain(60))
     print(json.dumps({"done": done, "connections": up.http.connections_opened}))

@@ -7,10 +7,10 @@ import sys
 
 sys.path.insert(0, sys.argv[0].rsplit("/", 1)[0] + "/../../firmware")
 
-from uploader import Clock, Store, config, media
+from uploader import Store, load_config, media
 
-settings = config.load(sys.argv[1])
-store = Store(settings.storage, Clock())
+settings = load_config(sys.argv[1])
+store = Store.from_config(settings)
 recording = store.begin("cut short")
 writer = recording.add(media.kind_of(sys.argv[2]), sys.argv[2])
 with open(sys.argv[4], "rb") as f:

@@ -13,12 +13,12 @@ import gc
 import json
 import os
 
-from uploader import Clock, Store, Uploader, config
+from uploader import Store, Uploader, load_config
 from uploader.links.host import HostLink
 
-settings = config.load(sys.argv[2])
+settings = load_config(sys.argv[2])
 count = int(sys.argv[3])
-store = Store(settings.storage, Clock())
+store = Store.from_config(settings)
 for _ in range(count):
     recording = store.begin()
     recording.add("audio").write(b"sound")
@@ -68,7 +68,7 @@ async def main():
     global base
     gc.collect()
     before = gc.mem_alloc()
-    up = Uploader(settings, Store(settings.storage, Clock()), [HostLink()], event)
+    up = Uploader(settings, Store.from_config(settings), [HostLink()], event)
     gc.collect()
     boot = gc.mem_alloc() - before
     counter.names = 0

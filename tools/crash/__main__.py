@@ -179,7 +179,7 @@ def kills(tally, cloud, folder, count, progress, seed):
         elif process.returncode not in (0, -signal.SIGKILL):
             raise RuntimeError(f"{args[0]} ended with {process.returncode}: {out}")
     run([*command, "drain", "--timeout", "300"])
-    left = [f.name for f in storage.iterdir() if not f.name.startswith("store.")]
+    left = [f.name for f in storage.iterdir() if f.name[0].isdigit()]
     if left or (folder / "kills.lock").exists():
         tally.problem("stray", f"kills: {left}")
     by_number = defaultdict(list)

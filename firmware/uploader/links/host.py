@@ -6,6 +6,7 @@ class HostLink:
 
     name = "host"
     metered = False
+    connection = None
 
     async def up(self):
         """Nothing to do."""
@@ -16,3 +17,7 @@ class HostLink:
     def is_up(self):
         """True."""
         return True
+
+    def signal_dbm(self):
+        """None: not known."""
+        return None

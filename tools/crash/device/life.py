@@ -22,13 +22,13 @@ from binascii import hexlify
 import vfs
 from flash import Flash, PowerCut
 
-from uploader import Clock, Store, Uploader, config
+from uploader import Clock, Store, Uploader, load_config
 from uploader.clock import FLOOR
 from uploader.errors import StorageError
 from uploader.links.host import HostLink
 
 SYNC = 1024
-settings = config.load(sys.argv[2])
+settings = load_config(sys.argv[2])
 kind = sys.argv[3]
 
 
@@ -141,7 +141,7 @@ def live(expect):
 
 def strays():
     """What is on flash beyond the store's own files."""
-    return [f[0] for f in os.ilistdir("/flash/rec") if not f[0].startswith("store.")]
+    return [f[0] for f in os.ilistdir("/flash/rec") if f[0][:6] not in ("store.", "meter.")]
 
 
 def one(number, second):
