@@ -26,6 +26,12 @@ test: .venv/ready ## run every test (ARGS go to pytest)
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
+fault-test: .venv/ready ## every network fault at every place, every answer, a fleet, fuzzing (ARGS=--help)
+	$(BIN)/python -m tools.faults $(ARGS)
+
+soak: .venv/ready ## 2,000 recordings through random faults (ARGS=--help)
+	$(BIN)/python -m tools.faults.soak $(ARGS)
+
 crash-test: .venv/ready ## power cuts at every flash operation, and kills (ARGS=--help)
 	$(BIN)/python -m tools.crash $(ARGS)
 
@@ -36,4 +42,4 @@ format: .venv/ready ## rewrite the code as ruff likes it
 clean: ## remove what was built
 	rm -rf build .venv
 
-.PHONY: help venv demo cloud test crash-test format clean
+.PHONY: help venv demo cloud test crash-test fault-test soak format clean

@@ -20,7 +20,7 @@ def test_the_device_side_imports_nothing_that_only_one_port_has():
     """Outside links and recorders, which is where such things belong."""
     both = {
         *("asyncio binascii errno gc hashlib json micropython os select socket".split()),
-        *("io struct sys time tls vfs".split()),
+        *("hashlib io struct sys time tls vfs".split()),
         "requests",
     }
     for source in (ROOT / "firmware/uploader").glob("*.py"):

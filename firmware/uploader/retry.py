@@ -5,8 +5,9 @@ met                                            verdict    then
 DNS, connect, reset, stall, TLS alert, 3xx,    RETRY      back off; the next recording or
 408, 425, 5xx, an answer that breaks the rules            link is tried
 429                                            LIMIT      wait for X-RateLimit-Reset
-S3: 403; 400 for an expired or invalid token   NEW_URL    a new upload-url, once at once,
-                                                          then back off
+S3: 401, 403, 404, 405, 409; 400 for an        NEW_URL    a new upload-url, once at once,
+expired or invalid token                                  then back off: it is the URL or the
+                                                          bucket, not the recording
 S3: 400 IncompleteBody, RequestTimeout         RETRY
 S3: 400 BadDigest                              RETRY      the file is hashed again first
 API: 401, 403                                  TOKEN      stop uploading, keep everything,
@@ -74,7 +75,7 @@ def verdict(step, error):
     if step == PUT:
         if error.code in _S3_RETRY:
             return RETRY
-        if status == 403 or error.code in _S3_NEW_URL:
+        if status in (401, 403, 404, 405, 409) or error.code in _S3_NEW_URL:
             return NEW_URL
         return REFUSED
     if status in (401, 403):

@@ -51,7 +51,7 @@ def test_refusals_of_s3_by_name():
         (400, "RequestTimeout", retry.RETRY),
         (400, "IncompleteBody", retry.RETRY),
         (400, "EntityTooLarge", retry.REFUSED),
-        (404, "NoSuchBucket", retry.REFUSED),
+        (404, "NoSuchBucket", retry.NEW_URL),
         (411, "MissingContentLength", retry.REFUSED),
         (503, "SlowDown", retry.RETRY),
         (500, "InternalError", retry.RETRY),

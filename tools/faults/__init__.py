@@ -1,0 +1,1 @@
+"""`make fault-test` and `make soak`: the network at its worst."""

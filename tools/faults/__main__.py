@@ -1,0 +1,95 @@
+"""`make fault-test`: every fault at every place, every answer, the fleet, the fuzzer."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from .sweep import ROOT, sweep
+
+DEVICE = ROOT / "tools/faults/device"
+console = Console(highlight=False)
+
+
+def device(script: str, *args, heap: str = "64m") -> dict:
+    """What a script that runs in MicroPython prints last, as JSON."""
+    result = subprocess.run(
+        ["micropython", "-X", f"heapsize={heap}", DEVICE / script, *map(str, args)],
+        capture_output=True,
+        text=True,
+        timeout=1800,
+    )
+    if result.returncode or not result.stdout:
+        raise RuntimeError(f"{script}: {result.stdout[-2000:]}{result.stderr[-2000:]}")
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def fuzz(count: int, seed: int) -> dict:
+    """Cases and failures of two fuzzers side by side."""
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(
+            pool.map(lambda s: device("fuzz.py", count // 2, s, heap="4m"), (seed, seed + 1))
+        )
+    return {
+        "cases": sum(r["cases"] for r in runs),
+        "failures": [f for r in runs for f in r["failures"]],
+    }
+
+
+def main(
+    step: Annotated[int, typer.Option(help="Strike at every STEPth place only.")] = 1,
+    fuzz_cases: Annotated[int, typer.Option(help="Generated answers.")] = 100_000,
+    seed: Annotated[int, typer.Option(help="Of the fuzzer and the fleet (0: a new one).")] = 0,
+    out: Annotated[Path, typer.Option(help="Where to write the figures.")] = Path(
+        "build/faults.json"
+    ),
+):
+    """Strike at every byte that matters, and check that everything converges."""
+    seed = seed or int(time.time())
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="faults-") as name:
+        folder = Path(name)
+        tally = sweep(folder, step)
+        (folder / "answers").mkdir()
+        answers = device("answers.py", folder / "answers", heap="16m")
+    fuzzed = fuzz(fuzz_cases, seed % 1_000_000)
+    fleets = [device("fleet.py", 200, recordings, seed % 10_000) for recordings in (1, 3)]
+    figures = {
+        "cases": tally.cases + answers["cases"],
+        "converged": tally.converged + answers["cases"] - len(answers["failures"]),
+        "swept": tally.cases,
+        "answers": answers["cases"],
+        "lost": tally.lost,
+        "duplicate_completes": tally.duplicate_completes,
+        "orphan_creates": tally.orphan_creates,
+        "busy_loops": tally.busy_loops,
+        "fuzz_cases": fuzzed["cases"],
+        "fuzz_failures": len(fuzzed["failures"]),
+        "fleet_drained": min(f["drained"] for f in fleets),
+        "fleet_drain_ratio": max(f["ratio"] for f in fleets),
+        "fleet_requests_per_grant": max(f["requests_per_grant"] for f in fleets),
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(figures, indent=1) + "\n")
+    for key, value in figures.items():
+        console.print(f"{key:<26} {value}")
+    console.print(f"{time.monotonic() - start:.0f} s; seed {seed}; written to {out}")
+    problems = tally.problems + answers["failures"] + fuzzed["failures"]
+    if figures["fleet_drained"] < 200 or figures["fleet_drain_ratio"] > 1.5:
+        problems.append(f"the fleet did not drain in time: {fleets}")
+    if figures["fleet_requests_per_grant"] > 3:
+        problems.append(f"the fleet asks too often: {fleets}")
+    for problem in problems[:20]:
+        console.print(f"[red]{problem}[/]", markup=True)
+    sys.exit(1 if problems else 0)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,167 @@
+"""A network in memory for the real HTTP client, and a small service behind it. Runs in
+MicroPython."""
+
+import hashlib
+import json
+from binascii import hexlify
+
+from uploader.http import Http, _Connection
+
+_IN = 1
+_OUT = 4
+
+
+class Wire:
+    """One connection: a stream socket and its poller in one. `handle` gets each whole request
+    as (method, path, headers, body) and returns the answer's bytes; an answer with
+    `Connection: close`, or None, closes the connection after it, and so does `hang_up`."""
+
+    def __init__(self, handle, hang_up=False):
+        self._handle = handle
+        self._hang_up = hang_up
+        self._out = b""
+        self._in = b""
+        self._closed = False
+
+    # a socket
+
+    def write(self, buf):
+        self._out += bytes(buf)
+        self._serve()
+        return len(buf)
+
+    def readinto(self, buf):
+        if not self._in:
+            return 0 if self._closed else None
+        n = min(len(buf), len(self._in))
+        buf[:n] = self._in[:n]
+        self._in = self._in[n:]
+        return n
+
+    def close(self):
+        self._closed = True
+
+    # a poller
+
+    def register(self, sock, events):
+        pass
+
+    def unregister(self, sock):
+        pass
+
+    def modify(self, sock, events):
+        pass
+
+    def ipoll(self, timeout):
+        if self._in or self._closed:
+            yield self, _IN | _OUT
+        else:
+            yield self, _OUT
+
+    def _serve(self):
+        while True:
+            head, end, rest = self._out.partition(b"\r\n\r\n")
+            if not end:
+                return
+            lines = head.decode().split("\r\n")
+            headers = {}
+            for line in lines[1:]:
+                name, _, value = line.partition(": ")
+                headers[name.lower()] = value
+            length = int(headers.get("content-length", "0"))
+            if len(rest) < length:
+                return
+            method, path, _ = lines[0].split(" ")
+            self._out = rest[length:]
+            answer = self._handle(method, path, headers, rest[:length])
+            if answer is None:
+                self._closed = True
+                return
+            self._in += answer
+            if self._hang_up or b"Connection: close" in answer:
+                self._closed = True
+
+
+class WiredHttp(Http):
+    """The HTTP client with `handle` for a network."""
+
+    def __init__(self, handle, **more):
+        super().__init__((), **more)
+        self._handle = handle
+        self.hang_up = False
+
+    async def _connect(self, secure, host, port):
+        conn = _Connection((secure, host, port))
+        conn.sock = conn.poll = Wire(self._handle, self.hang_up)
+        self.connections_opened += 1
+        return conn
+
+
+class Service:
+    """The device API and S3 in memory. `override(step, number)`, given the step (`create`,
+    `url`, `put`, `complete`) and which call of it this is, may return an answer's bytes to
+    give in its stead, after the call took effect if `lost` is true."""
+
+    def __init__(self):
+        self.override = None
+        self.calls = {"create": 0, "url": 0, "put": 0, "complete": 0}
+        self.recordings = {}  # id: dict with metadata, files, status
+        self.date = None
+
+    def handle(self, method, path, headers, body):
+        if method == "PUT":
+            step = "put"
+        else:
+            step = {"recordings": "create", "upload-url": "url", "upload-complete": "complete"}[
+                path.split("/")[-1]
+            ]
+        number = self.calls[step]
+        self.calls[step] += 1
+        answer = self.override and self.override(step, number)
+        if answer is not None:
+            return answer or None
+        return getattr(self, "_" + step)(path, headers, body)
+
+    def _create(self, path, headers, body):
+        recording_id = "rec_%d" % (len(self.recordings) + 1)
+        fields = json.loads(body)
+        fields.update(files={}, status="pending")
+        self.recordings[recording_id] = fields
+        return self.answer(201, {"id": recording_id, "device_id": "dev_1"})
+
+    def _url(self, path, headers, body):
+        recording_id = path.split("/")[-2]
+        if recording_id not in self.recordings:
+            return self.answer(404, {})
+        number = len(self.recordings[recording_id]["files"])
+        self.recordings[recording_id]["files"][number] = None
+        return self.answer(
+            200,
+            {
+                "media_id": "med_%d" % number,
+                "upload_url": "https://s3.test/%s/%d?X-Amz-Signature=secret"
+                % (recording_id, number),
+                "headers": {"Content-Type": json.loads(body)["content_type"]},
+                "expires_at": "2026-05-01T11:00:00Z",
+            },
+        )
+
+    def _put(self, path, headers, body):
+        recording_id, number = path.split("?")[0].split("/")[1:]
+        self.recordings[recording_id]["files"][int(number)] = body
+        etag = '"%s"' % hexlify(hashlib.md5(body).digest()).decode()
+        return self.answer(200, None, "ETag: %s\r\n" % etag)
+
+    def _complete(self, path, headers, body):
+        recording = self.recordings.get(path.split("/")[-2])
+        if recording is None:
+            return self.answer(404, {})
+        if recording["status"] != "pending":
+            return self.answer(409, {})
+        recording["status"] = "uploaded"
+        return self.answer(200, {"status": "uploaded"})
+
+    def answer(self, status, value, fields=""):
+        body = b"" if value is None else json.dumps(value).encode()
+        fields += "Date: Fri, 01 May 2026 10:00:00 GMT\r\nContent-Length: %d\r\n" % len(body)
+        return ("HTTP/1.1 %d X\r\n%s\r\n" % (status, fields)).encode() + body

@@ -1,0 +1,107 @@
+"""`make soak`: thousands of recordings through random faults, on virtual time."""
+
+import hashlib
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from .proxy import DOWN, UP, Strike
+from .sweep import ROOT, Bench
+
+SOAK = ROOT / "tools/faults/device/soak.py"
+console = Console(highlight=False)
+
+
+# Bytes that pass between two faults, at most: to the API and back, to S3 and back.
+_SPANS = ({UP: 20_000, DOWN: 40_000}, {UP: 3_000_000, DOWN: 10_000})
+
+
+def chance(rng: random.Random):
+    """Fault after fault, at random bytes. Silences and black holes cost real seconds until
+    the device gives up, so they are rarer."""
+
+    def strike(target):
+        kinds = ["reset", "half_close", "trickle", "corrupt", "refuse"] * 8
+        kind = rng.choice([*kinds, "silence", "black_hole"])
+        way = rng.choice([UP, DOWN])
+        return Strike(kind, 0, way, int(_SPANS[target][way] * rng.random()))
+
+    return strike
+
+
+def soak(folder: Path, count: int, seed: int) -> dict:
+    """The figures of one life."""
+    bench = Bench(folder, "soak")
+    try:
+        bench.proxy.chance = chance(random.Random(seed))
+        bench.config.write_text(json.dumps({**bench.settings, "backoff_max_s": 60}))
+        command = ["micropython", "-X", "heapsize=1m", SOAK, ROOT / "firmware", bench.config]
+        result = subprocess.run(
+            [*command, str(count), str(seed)], capture_output=True, text=True, timeout=3600
+        )
+        if result.returncode:
+            raise RuntimeError(result.stdout[-2000:] + result.stderr)
+        lines = [json.loads(line) for line in result.stdout.splitlines()]
+        end = lines.pop()
+        expected = {k: v for line in lines for k, v in line.items()}
+        by_capture = {}
+        for recording in bench.cloud.recordings():
+            if recording.status == "uploaded":
+                by_capture.setdefault(recording.metadata["capture_id"], []).append(recording)
+        identical = 0
+        for capture_id, sums in expected.items():
+            whole = by_capture.get(capture_id, [])
+            arrived = [
+                hashlib.md5(bench.cloud.media_bytes(r, m)).hexdigest()
+                for r in whole
+                for m in r.media
+                if m.status == "uploaded"
+            ]
+            # A file whose answer was lost is sent again, as a further media record.
+            identical += len(whole) == 1 and set(arrived) == set(sums)
+        return {
+            "recordings": count,
+            "identical": identical,
+            "creates": len(bench.cloud.recordings()),
+            "heap_growth_bytes": end["heap_at_end"] - end["heap_after_100"],
+            "leaked_sockets": end["open"],
+            "faults": sum(s.done for s in bench.proxy.strikes),
+            "waits": end["waits"],
+            "virtual_hours": end["hours"],
+            "left_on_flash": sum(f.name[0].isdigit() for f in bench.storage.iterdir()),
+        }
+    finally:
+        bench.close()
+
+
+def main(
+    count: Annotated[int, typer.Option(help="Recordings.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Of the faults (0: a new one).")] = 0,
+    out: Annotated[Path, typer.Option(help="Where to write the figures.")] = Path(
+        "build/soak.json"
+    ),
+):
+    """Upload thousands of recordings through random faults, and check every byte."""
+    seed = seed or int(time.time())
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        figures = soak(Path(folder), count, seed)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(figures, indent=1) + "\n")
+    for key, value in figures.items():
+        console.print(f"{key:<20} {value}")
+    console.print(f"{time.monotonic() - start:.0f} s; seed {seed}; written to {out}")
+    bad = figures["identical"] != count or figures["heap_growth_bytes"] > 0
+    sys.exit(bool(bad or figures["leaked_sockets"] or figures["left_on_flash"]))
+
+
+if __name__ == "__main__":
+    typer.run(main)

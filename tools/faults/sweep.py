@@ -1,0 +1,174 @@
+"""The sweep: each fault at each place of a full cycle, over real TLS."""
+
+import json
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tools.cloud import Cloud
+from tools.cloud.limits import Limits
+
+from .proxy import DOWN, UP, Proxy, Strike
+
+ROOT = Path(__file__).parents[2]
+DRAIN = ROOT / "tools/faults/device/drain.py"
+BOARD = ROOT / "boards/unix/main.py"
+# A fault between two places: everything else that is known to strike a byte.
+_BYTE_KINDS = ("reset", "half_close", "silence", "trickle", "corrupt")
+_SLOW = "certificate refused"
+
+
+@dataclass
+class Tally:
+    """What was tried and what came of it."""
+
+    cases: int = 0
+    converged: int = 0
+    lost: int = 0
+    duplicate_completes: int = 0
+    orphan_creates: int = 0
+    busy_loops: int = 0
+    problems: list = field(default_factory=list)
+
+    def problem(self, text):
+        """Note what went wrong."""
+        self.problems.append(text)
+
+
+class Bench:
+    """A cloud of its own behind a proxy, and a device. Not shared between threads."""
+
+    def __init__(self, folder: Path, name: str):
+        self.folder = folder / name
+        self.folder.mkdir()
+        self.cloud = Cloud(limits=Limits(10**9, 10**9))
+        self.cloud.start()
+        api_port = int(self.cloud.api_url.split(":")[2].split("/")[0])
+        self.proxy = Proxy(api_port, self.cloud.edge.port)
+        self.proxy.__enter__()
+        s3 = f"https://localhost:{self.proxy.ports[1]}"
+        self.cloud.service.sign = self.cloud.s3.signer(s3)
+        self.config = self.folder / "config.json"
+        self.storage = self.folder / "flash"
+        self.settings = self.cloud.device_config(
+            self.storage,
+            api_url=f"https://localhost:{self.proxy.ports[0]}/v1",
+            stall_timeout_s=1,
+            ntp_server="",
+        )
+        self.config.write_text(json.dumps(self.settings))
+        self.data = os.urandom(20000)
+        self.media = self.folder / "a.opus"
+        self.media.write_bytes(self.data)
+
+    def close(self):
+        """Stop both."""
+        self.proxy.__exit__()
+        self.cloud.stop()
+
+    def one(self, *strikes, dns=0):
+        """Record, drain under these faults; the device's report and the recordings."""
+        cloud = self.cloud
+        for recording in cloud.recordings():
+            cloud.state.delete("recording", recording.id)
+        cloud.service.calls.clear()
+        _run("micropython", BOARD, self.config, "add", self.media)
+        self.proxy.begin(*strikes)
+        out = _run("micropython", DRAIN, ROOT / "firmware", self.config, str(dns))
+        return json.loads(out), cloud.recordings()
+
+
+def _run(*command):
+    result = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    if result.returncode or not result.stdout:
+        raise RuntimeError(result.stdout + result.stderr)
+    return result.stdout
+
+
+def places(bench) -> list[Strike]:
+    """Every fault at the first, a middle and the last byte of every segment of a cycle, the
+    TLS handshakes among them, and those that strike a connection as such."""
+    report, _ = bench.one()
+    assert report["done"] and not report["waits"], report
+    strikes = []
+    for number, trace in enumerate(bench.proxy.traces):
+        for way, start, end in trace.segments:
+            for at in sorted({start, (start + end) // 2, end - 1}):
+                strikes += [Strike(kind, number, way, at) for kind in _BYTE_KINDS]
+        strikes += [Strike(kind, number) for kind in ("refuse", "black_hole")]
+    return strikes
+
+
+def check(tally: Tally, bench, what, report, recordings, faults=1):
+    """One case's outcome against what must be."""
+    tally.cases += 1
+    before = len(tally.problems)
+    whole = [r for r in recordings if r.status == "uploaded"]
+    arrived = [
+        bench.cloud.media_bytes(r, m) for r in whole for m in r.media if m.status == "uploaded"
+    ]
+    if not report["done"] or len(whole) != 1 or bench.data not in arrived:
+        tally.lost += 1
+        tally.problem(f"{what}: not complete and identical: {report}")
+    orphans = len(recordings) - len(whole)
+    tally.orphan_creates += orphans
+    if orphans > faults:
+        tally.problem(f"{what}: {orphans} orphans")
+    completes = [c for c in bench.cloud.service.calls if c[1].endswith("complete") and c[2] == 200]
+    if len(completes) > 1:
+        tally.duplicate_completes += 1
+        tally.problem(f"{what}: completed {len(completes)} times")
+    ids = {r.metadata["capture_id"] for r in recordings}
+    if len(ids) > 1:
+        tally.problem(f"{what}: several capture ids")
+    if len(report["waits"]) > 2 * faults or not _in_table(report):
+        tally.busy_loops += 1
+        tally.problem(f"{what}: waited {report['waits']}: {report['reasons']}")
+    tally.converged += len(tally.problems) == before
+
+
+def _in_table(report):
+    """True if each wait is one of the retry table: back-off with full jitter from 1 s on, a
+    certificate refused after some 15 minutes."""
+    failures = 0
+    for wait, reason in zip(report["waits"], report["reasons"], strict=True):
+        if _SLOW in reason:
+            if not 450 <= wait <= 1350:
+                return False
+            continue
+        if not 0.1 <= wait <= min(300, 1 << failures):
+            return False
+        failures += 1
+    return True
+
+
+def sweep(folder: Path, step: int, advance=lambda: None) -> Tally:
+    """Every `step`th place; two benches side by side."""
+    tally = Tally()
+    benches = [Bench(folder, f"bench{i}") for i in range(2)]
+    try:
+        strikes = places(benches[0])[::step]
+        jobs = [[(s, 0) for s in strikes[i::2]] for i in range(2)]
+        # The resolver fails once, twice; on the way to the API, and to S3.
+        jobs[0] += [(None, n) for n in (1, 2)]
+
+        def work(i):
+            for strike, dns in jobs[i]:
+                what = f"{strike}" if strike else f"dns x {dns}"
+                report, recordings = benches[i].one(*([strike] if strike else []), dns=dns)
+                if strike and not strike.done:
+                    tally.problem(f"{what}: never struck")
+                check(tally, benches[i], what, report, recordings, max(1, dns))
+                advance()
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(work, range(2)))
+    finally:
+        for bench in benches:
+            bench.close()
+    return tally
+
+
+__all__ = ["DOWN", "UP", "Bench", "Tally", "check", "places", "sweep"]
