@@ -189,7 +189,14 @@ class Uploader:
     async def _find_time(self, link, wrong=None):
         from .timesync import find
 
-        return await find(self.clock, link, self.config.ntp_server, self._emit, wrong)
+        if await find(self.clock, link, self.config.ntp_server, self._emit, wrong):
+            return True
+        try:
+            # Any call brings the server's Date, before a recording is created without times.
+            await self.api.heartbeat({})
+        except (ApiError, TransportError):
+            pass  # what is wrong is for the session to find out
+        return self.clock.now() is not None
 
     async def _after(self, outcome):
         credentials = self.credentials

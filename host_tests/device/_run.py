@@ -3,8 +3,10 @@
 import sys
 
 sys.path[0] = sys.argv[0].rsplit("/", 1)[0]
-sys.path.insert(0, sys.path[0] + "/../../tools/crash/device")
-sys.path.insert(0, sys.path[1] + "/../../firmware")
+ROOT = sys.path[0] + "/../../"
+sys.path.insert(1, ROOT + "tools/faults/device")
+sys.path.insert(1, ROOT + "tools/crash/device")
+sys.path.insert(1, ROOT + "firmware")
 
 
 def main(path, name):

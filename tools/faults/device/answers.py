@@ -146,7 +146,7 @@ class Run:
 
     def verdict(self):
         service = self.service
-        if service.calls["url"] > 1 and not self.waits:
+        if service.calls.get("url", 0) > 1 and not self.waits:
             return "new_url"
         if self.waits:
             low = min(self.waits)

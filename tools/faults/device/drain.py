@@ -1,8 +1,9 @@
-"""Drain under faults, on virtual time. Runs in MicroPython: drain.py FIRMWARE CONFIG.
+"""Drain under faults, on virtual time. Runs in MicroPython: drain.py FIRMWARE CONFIG
+[DNS_FAILURES].
 
 Waits between attempts pass at once and are reported; only the network's own time is real.
-Prints a line of JSON: `done`, `waits` (seconds), `events` (names), `passes`, `reasons`. A
-resolver that fails as often as the configuration's `metadata` says is the case `dns`.
+Prints a line of JSON: `done`, `waits` (seconds), `events`, `reasons`. A
+resolver that fails so many times first is the case DNS.
 """
 
 import sys
@@ -59,7 +60,7 @@ async def main():
             if len(waits) > LIMIT:
                 raise SystemExit("busy loop: " + json.dumps(reasons))
         if name != "progress":
-            events.append(name)
+            events.append([name, info])
 
     uploader.http.socket = Resolver(FAIL_DNS)
     settings = load_config(sys.argv[2])

@@ -1,5 +1,5 @@
 """A fleet behind one limit, on a virtual clock: the real session, API client, retry table and
-waits of each device. Runs in MicroPython: fleet.py FOLDER DEVICES RECORDINGS SEED.
+waits of each device. Runs in MicroPython: fleet.py DEVICES RECORDINGS SEED.
 
 After an outage every device has RECORDINGS of one file each, and all wake within a minute. The
 project's limits are the contract's: 100 requests a minute, of which 30 upload-urls. Prints
@@ -26,7 +26,7 @@ from uploader.entry import Entry
 from uploader.http import Response
 from uploader.session import Session
 
-DEVICES, RECORDINGS, SEED = (int(a) for a in sys.argv[2:5])
+DEVICES, RECORDINGS, SEED = (int(a) for a in sys.argv[1:4])
 REQUESTS, URLS, WINDOW = 100, 30, 60
 START = FLOOR + 10000000
 ROUND_TRIP_S = 1  # a request over a cellular link, its radio awake
@@ -141,8 +141,7 @@ class Memory:
         self.busy = None
 
     def pending(self, order):
-        for entry in list(self.left):
-            yield entry
+        yield from list(self.left)
 
     def capture_id(self, entry):
         return "%d-%s" % (self.device, entry.id)

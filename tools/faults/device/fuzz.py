@@ -27,14 +27,14 @@ COUNT, SEED = int(sys.argv[1]), int(sys.argv[2])
 random.seed(SEED)
 MAX_BODY = 2048
 SEEDS = (
-    b'HTTP/1.1 201 Created\r\nContent-Length: 14\r\nDate: Fri, 01 May 2026 10:00:00 GMT\r\n\r\n'
+    b"HTTP/1.1 201 Created\r\nContent-Length: 14\r\nDate: Fri, 01 May 2026 10:00:00 GMT\r\n\r\n"
     b'{"id":"rec_1"}',
     b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\ne\r\n{"id":"rec_1"}\r\n0\r\n\r\n',
     b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\n{"id"\r\n9\r\n:"rec_1"}'
     b"\r\n0\r\n"
     b"A: b\r\n\r\n",
-    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\nETag: \"x\"\r\n\r\n",
-    b'HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\n{}',
+    b'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\nETag: "x"\r\n\r\n',
+    b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\n{}",
     b'HTTP/1.0 200 OK\r\n\r\n{"id":"rec_1"}',
     b"HTTP/1.1 429 Too Many Requests\r\nX-RateLimit-Reset: 1777629660\r\nContent-Length: 60\r\n"
     b'\r\n{"error":{"code":"rate_limit_exceeded","message":"Slow."}}   ',
@@ -47,7 +47,8 @@ SEEDS = (
 )
 PIECES = (
     b"\r\n|\r\n\r\n|\n|\r|:|Content-Length: |99999999999999|-1|+5|0x10|HTTP/1.1 "
-    b"|HTTP/1.1 200 OK\r\n|Transfer-Encoding: chunked\r\n|\x00|\xff| |\t|{|\"|\\u0000|\\|null|1e999|ffffffff\r\n"
+    b'|HTTP/1.1 200 OK\r\n|Transfer-Encoding: chunked\r\n|\x00|\xff| |\t|{|"|\\u0000'
+    b"|\\|null|1e999|ffffffff\r\n"
     b"|Connection: close\r\n|Connection: keep-alive\r\n|0\r\n\r\n|Content-Length: 0\r\n"
 ).split(b"|") + [b"[" * 200, b"a" * 300]
 

@@ -100,27 +100,43 @@ class WiredHttp(Http):
 class Service:
     """The device API and S3 in memory. `override(step, number)`, given the step (`create`,
     `url`, `put`, `complete`) and which call of it this is, may return an answer's bytes to
-    give in its stead, after the call took effect if `lost` is true."""
+    give in its stead: b"" for none at all. `after(step, number, answer)` may do so once the
+    call took effect. With a `token` others are refused; `refresh` replaces it. `date()` is the
+    text of the Date header."""
 
-    def __init__(self):
-        self.override = None
-        self.calls = {"create": 0, "url": 0, "put": 0, "complete": 0}
+    def __init__(self, token=None):
+        self.override = self.after = None
+        self.calls = {}  # step: how many
         self.recordings = {}  # id: dict with metadata, files, status
         self.date = None
+        self.token = token
 
     def handle(self, method, path, headers, body):
         if method == "PUT":
             step = "put"
         else:
-            step = {"recordings": "create", "upload-url": "url", "upload-complete": "complete"}[
-                path.split("/")[-1]
-            ]
-        number = self.calls[step]
-        self.calls[step] += 1
+            step = path.split("/")[-1]
+            step = {"recordings": "create", "upload-url": "url", "upload-complete": "complete"}.get(
+                step, step
+            )
+        number = self.calls.get(step, 0)
+        self.calls[step] = number + 1
         answer = self.override and self.override(step, number)
-        if answer is not None:
-            return answer or None
-        return getattr(self, "_" + step)(path, headers, body)
+        if answer is None:
+            if self.token and step != "put" and headers["authorization"] != "Bearer " + self.token:
+                answer = self.answer(401, {"error": {"code": "unauthorized", "message": "No."}})
+            else:
+                answer = getattr(self, "_" + step)(path, headers, body)
+                lost = self.after and self.after(step, number, answer)
+                answer = answer if lost is None else lost
+        return answer or None
+
+    def _refresh(self, path, headers, body):
+        self.token = "%s%d" % (self.token.rstrip("0123456789"), self.calls["refresh"])
+        return self.answer(200, {"device_token": self.token})
+
+    def _heartbeat(self, path, headers, body):
+        return self.answer(200, {"status": "ok"})
 
     def _create(self, path, headers, body):
         recording_id = "rec_%d" % (len(self.recordings) + 1)
@@ -163,5 +179,7 @@ class Service:
 
     def answer(self, status, value, fields=""):
         body = b"" if value is None else json.dumps(value).encode()
-        fields += "Date: Fri, 01 May 2026 10:00:00 GMT\r\nContent-Length: %d\r\n" % len(body)
+        if self.date:
+            fields += "Date: %s\r\n" % self.date()
+        fields += "Content-Length: %d\r\n" % len(body)
         return ("HTTP/1.1 %d X\r\n%s\r\n" % (status, fields)).encode() + body

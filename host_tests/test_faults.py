@@ -1,0 +1,50 @@
+"""The short forms of `make fault-test` and `make soak`."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import BOARD, ROOT
+
+
+def run(module, tmp_path, *args):
+    out = tmp_path / "out.json"
+    command = [sys.executable, "-m", module, *args, "--out", out]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400)
+    print(result.stdout)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return json.loads(out.read_text())
+
+
+def test_every_fault_converges(tmp_path):
+    figures = run("tools.faults", tmp_path, "--step", "5", "--fuzz-cases", "8000")
+    assert figures["converged"] == figures["cases"] > 900 and figures["swept"] > 45
+    for name in ("lost", "duplicate_completes", "busy_loops", "fuzz_failures"):
+        assert figures[name] == 0
+    assert figures["fleet_drained"] == 200
+    assert figures["fleet_drain_ratio"] <= 1.5 and figures["fleet_requests_per_grant"] <= 3
+
+
+def test_a_long_life_under_faults_loses_and_holds_nothing(tmp_path):
+    figures = run("tools.faults.soak", tmp_path, "--count", "200")
+    assert figures["identical"] == 200 and figures["faults"] > 10
+    assert figures["leaked_sockets"] == 0
+
+
+@pytest.mark.skipif(not shutil.which("faketime"), reason="needs Debian's faketime")
+@pytest.mark.parametrize("wrong", ["2000-01-01 00:00:00", "2042-01-01 00:00:00"])
+def test_a_real_certificate_under_a_wrong_clock_gets_nothing_and_then_all(cloud, board, wrong):
+    board.save(ntp_server="")
+    command = ["faketime", wrong, "micropython", BOARD, board.config]
+    added = subprocess.run([*command, "add", board.file("a.opus", b"abc")], capture_output=True)
+    assert added.returncode == 0
+    drained = subprocess.run(
+        [*command, "drain", "--timeout", "2"], capture_output=True, text=True, timeout=60
+    )
+    assert drained.returncode == 1 and "validity" in drained.stdout, drained.stdout
+    assert cloud.recordings() == [] and cloud.service.calls == []
+    assert board.drain().returncode == 0
+    (recording,) = cloud.recordings()
+    assert recording.status == "uploaded" and recording.started_at is None
