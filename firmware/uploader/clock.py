@@ -42,7 +42,7 @@ class Clock:
     ):
         self._machine = machine_time or unix_time
         self._ticks = ticks_ms or time.ticks_ms
-        self._sleep_ms = sleep_ms or asyncio.sleep_ms
+        self.sleep_ms = sleep_ms or asyncio.sleep_ms
         self._set_machine = set_machine
         self._last_tick = self._ticks()
         self._up_ms = 0
@@ -150,7 +150,7 @@ class Clock:
             left = end - self.uptime_ms()
             if left <= 0:
                 return
-            await self._sleep_ms(min(left, 3600000))
+            await self.sleep_ms(min(left, 3600000))
 
     async def wait(self, nudge, seconds=None):
         """Wait until the asyncio.Event `nudge` is set, at most `seconds` (None: for ever).

@@ -46,7 +46,8 @@ class LinkError(UploaderError):
 class TransportError(UploaderError):
     """No usable HTTP answer came.
 
-    `kind` is one of `dns connect closed stall link tls cert cert_time protocol refused`:
+    `kind` is one of `dns connect closed stall link tls not_tls cert cert_time protocol
+    refused`: `not_tls` is an answer in plain text (a captive portal, say),
     `cert` is a certificate that does not prove the server, `cert_time` one whose dates
     do not fit this device's clock, `protocol` an answer that breaks HTTP's rules,
     `refused` something this side declines to do (an address that is not https).

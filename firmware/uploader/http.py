@@ -578,7 +578,9 @@ def _transport_error(e, answered):
     text = str(e.args[1]) if len(e.args) > 1 else str(e)
     # mbedTLS's own errors are large and negative; -256 and up are passed-through errnos.
     if code < -256 and not answered:
-        return TransportError("tls", "TLS failed: " + text)
+        # An answer that is no TLS at all: a captive portal, or a wrong port.
+        kind = "not_tls" if code == -0x7200 or "INVALID_RECORD" in text else "tls"
+        return TransportError(kind, "TLS failed: " + text)
     return TransportError("closed", "the connection broke: " + text, answered)
 
 

@@ -55,13 +55,15 @@ class Network:
     async def _try(self, link):
         try:
             if not link.is_up():
-                await link.up()
+                await link.up(lambda: self._policy and self._policy.link(link))
                 self._emit("link", link=link.name, state="up")
+            refusal = self._policy and self._policy.link(link)
         except LinkError as e:
-            reason = "%s: %s" % (link.name, e)
-            self._emit("link", link=link.name, state="failed", reason=reason)
-            return reason, self._cool_down(link)
-        refusal = self._policy and self._policy.link(link)
+            refusal = getattr(e, "refusal", None)
+            if not refusal:
+                reason = "%s: %s" % (link.name, e)
+                self._emit("link", link=link.name, state="failed", code=e.code, reason=reason)
+                return reason, self._cool_down(link)
         if refusal:
             self._emit(
                 "held_back",
@@ -78,15 +80,17 @@ class Network:
             return refusal.reason, refusal.wait_s
         return None, 0
 
-    def failed(self, reason):
+    def failed(self, reason, code=None):
         """Told that traffic over the current link failed; True if another one can be tried at
         once. The only link there is is not left alone: how soon it is tried again is for the
         session to say."""
         link = self.current
         if link is None or len(self._links) == 1:
+            if code:
+                self._emit("link", link=link.name, state="failing", code=code, reason=reason)
             return False
         self._cool_down(link)
-        self._emit("link", link=link.name, state="failing", reason=reason)
+        self._emit("link", link=link.name, state="failing", code=code, reason=reason)
         for other in self._links:
             if other is not link and self._left_ms(other) <= 0:
                 return True

@@ -18,16 +18,16 @@ from .errors import ApiError, DamagedError, StorageError, TransportError, Upload
 from .retry import COMPLETE, CREATE, PUT, UPLOAD_URL
 
 _BATCH = const(32)  # files whose upload-urls are held at once, with one connection
-_PATH = ("dns", "connect", "closed", "stall", "tls", "link")
+_PATH = ("dns", "connect", "closed", "stall", "tls", "not_tls", "link")
 _BATCH_BYTES = const(8 << 20)  # and their bytes: a slow link must send them within the hour
 
 
 class Outcome:
     """How a pass ended. `wait_s` is None if nothing is left to do, else the seconds until the
-    next pass is worth trying; `reason` says why, `verdict` is of `retry`'s, `path` tells that
-    the way to the server failed, not its answer."""
+    next pass is worth trying; `reason` says why, `verdict` is of `retry`'s, `path` is the
+    TransportError's kind if the way to the server failed, not its answer."""
 
-    def __init__(self, wait_s=None, reason=None, verdict=0, path=False):
+    def __init__(self, wait_s=None, reason=None, verdict=0, path=None):
         self.wait_s = wait_s
         self.reason = reason
         self.verdict = verdict
@@ -199,7 +199,7 @@ class Session:
         else:
             wait = self._backoff.next()
         path = isinstance(e, TransportError) and e.kind in _PATH
-        outcome = Outcome(wait, str(e), verdict, path)
+        outcome = Outcome(wait, str(e), verdict, e.kind if path else None)
         # A refusal may be about this recording alone; a second one in a row is not.
         if verdict in (retry.RETRY, retry.NEW_URL) and not self._strike and _may_be_its_own(e):
             self._strike = True

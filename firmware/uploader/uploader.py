@@ -219,7 +219,8 @@ class Uploader:
             self._emit("certificate", reason=outcome.reason)
         if outcome.path:
             self.http.close()
-            if self.network.failed(outcome.reason):
+            code = "captive_portal" if outcome.path == "not_tls" else None
+            if self.network.failed(outcome.reason, code):
                 outcome.wait_s = 0  # the next link, at once
             await self.network.drop()
 

@@ -8,7 +8,7 @@ class HostLink:
     metered = False
     connection = None
 
-    async def up(self):
+    async def up(self, may=None):
         """Nothing to do."""
 
     async def down(self):

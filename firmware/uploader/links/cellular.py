@@ -1,0 +1,431 @@
+"""A cellular modem: AT commands to registration, then PPP (MicroPython's network.PPP).
+
+What goes wrong is met with a ladder: dial again, radio off and on, reset, power cycle. Each
+failed `up` climbs one rung, a success climbs down. A link that is not wanted is powered off.
+"""
+
+from binascii import hexlify
+from hashlib import sha256
+
+from micropython import const
+
+from ..clock import parse_iso
+from ..durable import Durable
+from ..errors import LinkError
+from .at import At, AtError, AtTimeoutError, fields
+
+_PPP_S = const(30)
+_HANG_UP_S = const(5)
+_DIAL_S = const(30)
+_DENIED_S = const(30)
+_SIM_S = const(10)
+_POLL_S = const(1)
+_HOME = const(1)
+_DENIED = const(3)
+_ROAMING = const(5)
+# Access technologies of AT+COPS? (3GPP TS 27.007 section 7.3).
+_TECHNOLOGY = {0: "GSM", 2: "UTRAN", 3: "EDGE", 7: "LTE", 8: "EC-GSM", 9: "NB-IoT"}
+_RUNGS = ("redial", "radio", "reset", "power_cycle")
+
+
+class Pins:
+    """The board's lines to the modem, each a callable or None: `key(pressed)`, `reset(active)`
+    and `power(on)` take a bool, `carrier()` returns False once the carrier is lost (DCD)."""
+
+    def __init__(self, key=None, reset=None, power=None, carrier=None):
+        self.key = key
+        self.reset = reset
+        self.power = power
+        self.carrier = carrier
+
+
+class CellularLink:
+    """`uart` is the modem's machine.UART, `profile` one of `modems`, `pins` a Pins, `settings`
+    the configuration (`apn`, `apn_user`, `apn_password`, `apn_auth`, `sim_pin`, `state`).
+    `make_ppp(uart)` makes a network.PPP; `on_event(event, info)` is told of each step."""
+
+    name = "cellular"
+    metered = True
+    connection = "4g"
+
+    def __init__(self, uart, profile, pins, settings, clock, make_ppp=None, on_event=None):
+        self._profile = profile
+        self._pins = pins
+        self._settings = settings
+        self._clock = clock
+        self._make_ppp = make_ppp
+        self._on_event = on_event
+        self._at = At(uart, clock, self._urc)
+        self._ppp = None
+        self._rung = 0
+        self._on = None  # unknown: it may have been left running
+        self._registration = 0
+        self._dbm = None
+        self._time = None  # (Unix seconds, uptime in ms)
+        self.operator = None
+        self.technology = None
+        self.address = None
+
+    async def up(self, may=None):
+        """Power up, register, dial, bring PPP up. `may()` is asked once the modem is
+        registered, before a byte is charged for; the Refusal that it returns ends the attempt.
+
+        Raises LinkError; its `code` is one of `no_modem no_sim sim_pin sim_puk sim_failed
+        not_registered denied refused no_carrier no_ppp modem`.
+        """
+        try:
+            if self._rung:
+                await self._recover(_RUNGS[self._rung])
+            await self._wake()
+            await self._sim()
+            await self._setup()
+            await self._register()
+            await self._look()
+            refusal = may() if may else None
+            if refusal:
+                e = LinkError(refusal.reason, "refused")
+                e.refusal = refusal
+                raise e
+            await self._dial()
+            self._rung = 0
+        except LinkError as e:
+            # What only a person can mend is no reason to climb.
+            if e.code not in ("no_sim", "sim_pin", "sim_puk", "refused"):
+                self._rung = min(self._rung + 1, len(_RUNGS) - 1)
+            await self._hang_up()
+            raise
+        except (AtError, AtTimeoutError) as e:
+            self._rung = min(self._rung + 1, len(_RUNGS) - 1)
+            await self._hang_up()
+            raise LinkError(str(e), "modem")
+
+    async def down(self):
+        """Hang up and power the modem off."""
+        await self._hang_up()
+        if self._on is not False:
+            await self._power_off()
+
+    def is_up(self):
+        """True while PPP is. A lost carrier may show only in that nothing moves."""
+        if self._ppp is None or not self._ppp.isconnected():
+            return False
+        return self._pins.carrier is None or self._pins.carrier()
+
+    def roaming(self):
+        """True if the modem is registered in a foreign network."""
+        return self._registration == _ROAMING
+
+    def signal_dbm(self):
+        """RSSI in dBm when the modem was last asked, None if unknown."""
+        return self._dbm
+
+    async def network_time(self):
+        """Unix seconds by the network's time (NITZ, 3GPP TS 22.042), None if it sent none."""
+        if self._time is None:
+            return None
+        unix, at_ms = self._time
+        return unix + (self._clock.uptime_ms() - at_ms) // 1000
+
+    # Steps of `up`
+
+    async def _wake(self):
+        """Make the modem answer: it may be on, off, at another baud rate, or still in data
+        mode because only the board was reset."""
+        profile = self._profile
+        if self._pins.power:
+            self._pins.power(True)
+        baud = None
+        if self._on is not False:
+            baud = await self._at.sync(profile.bauds[:1], 2)
+            if baud is None and await self._at.escape():
+                baud = profile.bauds[0]
+            if baud is None:
+                baud = await self._at.sync(profile.bauds[1:], 1)
+        if baud is None:
+            self._tell("power_on")
+            await self._press(profile.on_ms)
+            end = self._clock.uptime_ms() + profile.boot_s * 1000
+            while baud is None and self._clock.uptime_ms() < end:
+                baud = await self._at.sync(profile.bauds[:1], 2)
+            if baud is None:
+                baud = await self._at.sync(profile.bauds[1:], 1)
+        if baud is None:
+            raise LinkError("the modem does not answer", "no_modem")
+        self._on = True
+        command = self._at.command
+        await command("E0")
+        await command("+CMEE=2")  # errors in words (TS 27.007 section 9.1)
+
+    async def _sim(self):
+        """Wait for the SIM; enter its PIN at most once if that was wrong before."""
+        end = self._clock.uptime_ms() + _SIM_S * 1000
+        while True:
+            try:
+                (state,) = await self._at.command("+CPIN?", 5, "+CPIN:")
+            except AtError as e:
+                text = e.text.lower()
+                if "not inserted" in text or text == "10":
+                    raise LinkError("no SIM", "no_sim")
+                if "failure" in text or text == "13":
+                    raise LinkError("the SIM failed", "sim_failed")
+                state = text  # busy (14), or the modem is still booting
+            except ValueError:
+                state = ""
+            if state == "READY":
+                return
+            if state == "SIM PIN":
+                await self._enter_pin()
+            elif "PUK" in state:
+                raise LinkError("the SIM is locked and wants its PUK", "sim_puk")
+            elif self._clock.uptime_ms() > end:
+                raise LinkError("the SIM is not ready: %s" % (state or "?"), "sim_failed")
+            await self._clock.sleep(_POLL_S)
+
+    async def _enter_pin(self):
+        pin = self._settings.sim_pin
+        if not pin:
+            raise LinkError("the SIM wants a PIN; set sim_pin", "sim_pin")
+        tried = Durable(self._settings.state + "/pin")
+        mark = hexlify(sha256(pin.encode()).digest()[:8]).decode()
+        if tried.value.get("tried") == mark and not await self._all_tries_left():
+            raise LinkError("sim_pin is wrong; it is not tried again, for a SIM locks", "sim_pin")
+        # On flash before it is tried: a power cut must not make a second try of it.
+        tried.value["tried"] = mark
+        tried.save()
+        try:
+            await self._at.command('+CPIN="%s"' % pin, 5, None, True)
+        except AtError:
+            raise LinkError("sim_pin is wrong", "sim_pin")
+        tried.value.clear()
+        tried.save()
+
+    async def _all_tries_left(self):
+        """True if the SIM says that no PIN was wrong lately (TS 27.007 section 8.65)."""
+        try:
+            for line in await self._at.command('+CPINR="SIM PIN"', 5, "+CPINR:"):
+                name, left, default = fields(line)[:3]
+                if name == "SIM PIN":
+                    return left == default
+        except (AtError, ValueError):
+            pass
+        return False
+
+    async def _setup(self):
+        command = self._at.command
+        await command("+CFUN=1", 15)
+        for setting in self._profile.setup + ("+CTZU=1",):
+            try:
+                await command(setting)
+            except AtError:
+                pass  # an older firmware without it
+        if self._settings.apn:
+            await command('+CGDCONT=1,"IP","%s"' % self._settings.apn)
+
+    async def _register(self):
+        """Wait for registration (TS 27.007 sections 7.2, 10.1.20, 10.1.22)."""
+        start = self._clock.uptime_ms()
+        denied = None
+        while True:
+            state = 0
+            for name in ("+CEREG", "+CGREG", "+CREG"):
+                try:
+                    (line,) = await self._at.command(name + "?", 5, name + ":")
+                    state = int(fields(line)[1])
+                except (AtError, ValueError, IndexError):
+                    continue
+                if state in (_HOME, _ROAMING):
+                    self._registration = state
+                    return
+                if state == _DENIED:
+                    break
+            now = self._clock.uptime_ms()
+            denied = (denied or now) if state == _DENIED else None
+            if denied and now - denied > _DENIED_S * 1000:
+                raise LinkError("the network denies registration", "denied")
+            if now - start > self._profile.register_s * 1000:
+                text = "not registered in %d s" % self._profile.register_s
+                raise LinkError(text, "not_registered")
+            await self._clock.sleep(_POLL_S)
+
+    async def _look(self):
+        """Signal, operator and time, while the modem can still be asked."""
+        command = self._at.command
+        try:
+            (line,) = await command("+CSQ", 5, "+CSQ:")
+            rssi = int(fields(line)[0])
+            self._dbm = -113 + 2 * rssi if 0 <= rssi <= 31 else None  # TS 27.007 section 8.5
+        except (AtError, ValueError):
+            self._dbm = None
+        try:
+            (line,) = await command("+COPS?", 10, "+COPS:")
+            parts = fields(line)
+            self.operator = parts[2] if len(parts) > 2 else None
+            self.technology = _TECHNOLOGY.get(int(parts[3])) if len(parts) > 3 else None
+        except (AtError, ValueError):
+            pass
+        try:
+            (line,) = await command("+CCLK?", 5, "+CCLK:")
+            self._time = (_clock_time(line), self._clock.uptime_ms())
+        except (AtError, ValueError):
+            self._time = None
+        self._tell(
+            "registered",
+            operator=self.operator,
+            technology=self.technology,
+            signal_dbm=self._dbm,
+            roaming=self.roaming(),
+        )
+
+    async def _dial(self):
+        """Data mode, then PPP."""
+        error = None
+        for dial in self._profile.dial:
+            try:
+                if await self._at.command(dial, _DIAL_S):
+                    break
+            except AtError as e:
+                error = e
+        else:
+            raise LinkError("no carrier: %s" % error, "no_carrier")
+        # A PPP object that failed is thrown away, so each call has a new one (micropython#6541).
+        self._ppp = self._new_ppp()
+        settings = self._settings
+        if settings.apn_auth == "none":
+            self._ppp.connect()
+        else:
+            security = self._ppp.SEC_PAP if settings.apn_auth == "pap" else self._ppp.SEC_CHAP
+            self._ppp.connect(security=security, user=settings.apn_user, key=settings.apn_password)
+        if not await self._until(self._ppp.isconnected, _PPP_S):
+            raise LinkError("PPP did not come up in %d s" % _PPP_S, "no_ppp")
+        try:
+            self.address = self._ppp.ipconfig("addr4")[0]
+        except (OSError, ValueError):
+            self.address = None
+        self._tell("connected", address=self.address)
+
+    def _new_ppp(self):
+        if self._make_ppp:
+            return self._make_ppp(self._at.uart)
+        import network
+
+        return network.PPP(self._at.uart)
+
+    async def _hang_up(self):
+        ppp, self._ppp = self._ppp, None
+        self.address = None
+        if ppp is None:
+            return
+        try:
+            ppp.disconnect()
+        except OSError:
+            pass
+        # Hanging up before PPP is down has crashed boards (micropython#16887), and it may never
+        # be (micropython#4708): then the modem goes, without a word to it.
+        if await self._until(lambda: not ppp.isconnected(), _HANG_UP_S):
+            await self._at.escape()
+        else:
+            await self._cut()
+
+    # The ladder
+
+    async def _recover(self, rung):
+        self._tell("recover", rung=rung)
+        if rung == "radio":
+            try:
+                await self._at.command("+CFUN=4", 15)  # TS 27.007 section 8.2: radio off
+                await self._clock.sleep(2)
+                return
+            except (AtError, AtTimeoutError):
+                rung = "reset"
+        if rung == "reset":
+            if self._pins.reset:
+                self._pins.reset(True)
+                await self._clock.sleep_ms(self._profile.reset_ms)
+                self._pins.reset(False)
+            else:
+                try:
+                    await self._at.command("+CFUN=1,1", 10)
+                except (AtError, AtTimeoutError):
+                    rung = "power_cycle"
+            if rung == "reset":
+                await self._boot()
+                return
+        if rung == "power_cycle":
+            await self._power_off()
+
+    async def _boot(self):
+        """Wait until it answers again; whether it does is for `_wake` to say."""
+        end = self._clock.uptime_ms() + self._profile.boot_s * 1000
+        await self._clock.sleep(2)
+        while self._clock.uptime_ms() < end:
+            if await self._at.sync(self._profile.bauds[:1], 1):
+                return
+
+    async def _power_off(self):
+        self._tell("power_off")
+        profile = self._profile
+        try:
+            await self._at.command(profile.off, 5)
+        except AtError:
+            pass
+        except AtTimeoutError:
+            await self._press(profile.off_ms)
+        # Off when it no longer answers.
+        end = self._clock.uptime_ms() + profile.off_s * 1000
+        while self._clock.uptime_ms() < end:
+            await self._clock.sleep(1)
+            if await self._at.sync(profile.bauds[:1], 1) is None:
+                break
+        self._is_off()
+
+    async def _cut(self):
+        """Off by its lines alone."""
+        self._tell("power_cut")
+        await self._press(self._profile.off_ms)
+        await self._clock.sleep(self._profile.off_s)
+        self._is_off()
+
+    def _is_off(self):
+        if self._pins.power:
+            self._pins.power(False)
+        self._on = False
+        self._dbm = None
+        self._registration = 0
+
+    async def _press(self, ms):
+        if self._pins.key:
+            self._pins.key(True)
+            await self._clock.sleep_ms(ms)
+            self._pins.key(False)
+
+    async def _until(self, true, seconds):
+        end = self._clock.uptime_ms() + seconds * 1000
+        while not true():
+            if self._clock.uptime_ms() > end:
+                return False
+            await self._clock.sleep_ms(50)
+        return True
+
+    def _urc(self, line):
+        if line.startswith("+CPIN: NOT"):
+            self._tell("urc", line=line)
+
+    def _tell(self, step, **info):
+        if self._on_event:
+            info["step"] = step
+            self._on_event("modem", info)
+
+
+def _clock_time(line):
+    """Unix seconds of `+CCLK: "yy/MM/dd,hh:mm:ss±zz"`, zz in quarter hours (TS 27.007 section
+    8.15). Raises ValueError."""
+    text = line.strip().strip('"')
+    # Two digits of the year: 80 or 70 is what a modem shows that was never told the time.
+    if len(text) < 17 or text[2] != "/" or text[0] > "6":
+        raise ValueError
+    zone = text[17:] or "+00"
+    quarters = int(zone[1:])
+    return parse_iso(
+        "20%s-%s-%sT%s%s%02d:%02d"
+        % (text[:2], text[3:5], text[6:8], text[9:17], zone[0], quarters // 4, quarters % 4 * 15)
+    )

@@ -1,0 +1,239 @@
+"""What the unix port lacks of a board: a UART, network.PPP, network.WLAN, the modem's pins, and
+a faster clock. Runs in MicroPython."""
+
+import asyncio
+import select
+import socket
+import termios
+import time
+
+from uploader.clock import Clock
+from uploader.links.cellular import Pins
+
+
+def fast_clock(speed, **more):
+    """A Clock on which `speed` seconds pass in a real one."""
+
+    async def sleep_ms(ms):
+        await asyncio.sleep_ms(max(1, int(ms / speed)))
+
+    start = time.ticks_ms()
+    period = time.ticks_add(0, -1)
+
+    def ticks():
+        return int(time.ticks_diff(time.ticks_ms(), start) * speed) & period
+
+    return Clock(ticks_ms=ticks, sleep_ms=sleep_ms, **more)
+
+
+class Uart:
+    """machine.UART on a pty."""
+
+    IRQ_RXIDLE = 1
+
+    def __init__(self, path):
+        self._file = open(path, "r+b")
+        self._fd = self._file.fileno()
+        termios.setraw(self._fd)
+        attributes = termios.tcgetattr(self._fd)
+        # Reads return what is there (termios(3): VTIME is 5, VMIN 6 on Linux).
+        attributes[6][5] = attributes[6][6] = 0
+        termios.tcsetattr(self._fd, termios.TCSANOW, attributes)
+        self._poll = select.poll()
+        self._poll.register(self._file, 1)
+        self.ppp = None
+        self.crashed = False
+
+    def init(self, baudrate):
+        attributes = termios.tcgetattr(self._fd)
+        # 460800 is missing from the module; its number is termios.h's.
+        speed = 0x1004 if baudrate == 460800 else getattr(termios, "B%d" % baudrate)
+        attributes[4] = attributes[5] = speed
+        termios.tcsetattr(self._fd, termios.TCSANOW, attributes)
+
+    def any(self):
+        return len(self._poll.poll(0))
+
+    def read(self, n):
+        return self._file.read(n)
+
+    def write(self, data):
+        if data == b"+++" and self.ppp and self.ppp.up:
+            # What happened on boards (micropython#16887).
+            self.crashed = True
+            raise SystemExit("hung up before PPP was down: the board crashed")
+        return self._file.write(data)
+
+    def irq(self, handler, trigger):
+        self.handler = handler
+
+
+class PPP:
+    """network.PPP as documented (library/network.PPP.rst), with its misbehaviours on demand:
+    `hang_on_disconnect` never ends, `keep_quiet` stays connected when the line is gone."""
+
+    SEC_NONE, SEC_PAP, SEC_CHAP = 0, 1, 2
+    hang_on_disconnect = False
+    keep_quiet = False
+    made = 0
+
+    def __init__(self, uart):
+        if not hasattr(uart, "irq") or not hasattr(uart, "IRQ_RXIDLE"):
+            raise TypeError("the stream needs irq() and IRQ_RXIDLE")
+        PPP.made += 1
+        self._uart = uart
+        uart.ppp = self
+        self._in = b""
+        self.up = False
+        self._address = "0.0.0.0"
+        self._connecting = False
+
+    def connect(self, security=0, user=None, key=None):
+        if self._connecting:
+            raise OSError(16)  # EBUSY
+        self._connecting = True
+        self._security = security
+        self._auth = "%s:%s" % (user, key)
+        self._uart.irq(self.poll, self._uart.IRQ_RXIDLE)
+        self._send(b"\xc0\x21configure")
+
+    def _send(self, frame):
+        self._uart.write(b"~" + frame + b"~")
+
+    def poll(self, _=None):
+        while self._uart.any():
+            data = self._uart.read(256)
+            if not data:
+                break
+            self._in += data
+            if b"NO CARRIER" in self._in:
+                self._in = b""
+                if not self.keep_quiet:
+                    self.up = False
+        while True:
+            start = self._in.find(b"~")
+            end = self._in.find(b"~", start + 1)
+            if start < 0 or end < 0:
+                return
+            frame, self._in = self._in[start + 1 : end], self._in[end + 1 :]
+            self._frame(frame)
+
+    def _frame(self, frame):
+        protocol, body = frame[:2], frame[2:]
+        if body == b"ack configure":
+            if self._security == self.SEC_NONE:
+                self._send(b"\x80\x21")
+            else:
+                kind = b"\xc0\x23" if self._security == self.SEC_PAP else b"\xc2\x23"
+                self._send(kind + self._auth.encode())
+        elif protocol in (b"\xc0\x23", b"\xc2\x23") and body == b"ack":
+            self._send(b"\x80\x21authenticated")
+        elif protocol == b"\x80\x21":
+            self._address = body.split()[-1].decode()
+            self.up = True
+        elif body == b"ack terminate":
+            self.up = False
+
+    def isconnected(self):
+        self.poll()
+        return self.up
+
+    def disconnect(self):
+        if self.hang_on_disconnect:
+            return
+        self._send(b"\xc0\x21terminate")
+
+    def status(self):
+        return int(self.up)
+
+    def ipconfig(self, what):
+        assert what == "addr4"
+        return self._address, "255.255.255.255"
+
+
+class Control:
+    """The wires to the emulator that are not the serial line."""
+
+    def __init__(self, port):
+        self._socket = socket.socket()
+        self._socket.connect(socket.getaddrinfo("127.0.0.1", port)[0][-1])
+
+    def tell(self, line):
+        self._socket.write(line.encode() + b"\n")
+
+    def pins(self, power=True):
+        return Pins(
+            key=lambda on: self.tell("key %d" % on),
+            reset=lambda on: self.tell("reset %d" % on),
+            power=(lambda on: self.tell("power %d" % on)) if power else None,
+        )
+
+
+class WLAN:
+    """network.WLAN's station. `air` is {ssid: (key, dBm)}, `dhcp` whether addresses are given,
+    `hidden` the names that no scan shows. `told(up)` hears of the association."""
+
+    def __init__(self, air=None, dhcp=True, hidden=(), told=None):
+        self.air = air or {}
+        self.dhcp = dhcp
+        self.hidden = hidden
+        self.tried = []
+        self._told = told or (lambda up: None)
+        self._active = False
+        self._ssid = None
+        self._status = 1000
+
+    def active(self, value=None):
+        if value is not None:
+            self._active = value
+            if not value:
+                self._leave()
+        return self._active
+
+    def scan(self):
+        if not self._active:
+            raise OSError("Wifi Not Started")
+        return [
+            (ssid.encode(), b"", 1, self.air[ssid][1], 3, False)
+            for ssid in self.air
+            if ssid not in self.hidden
+        ]
+
+    def config(self, **_):
+        pass
+
+    def connect(self, ssid, key=None):
+        self.tried.append(ssid)
+        self._ssid = None
+        if ssid not in self.air:
+            self._status = 201
+        elif self.air[ssid][0] != (key or ""):
+            self._status = 202
+        else:
+            self._ssid = ssid
+            self._status = 1010 if self.dhcp else 1001
+            if self.dhcp:
+                self._told(True)
+
+    def disconnect(self):
+        self._leave()
+
+    def _leave(self):
+        if self._ssid:
+            self._told(False)
+        self._ssid = None
+        self._status = 1000
+
+    def isconnected(self):
+        if self._ssid and self._ssid not in self.air:
+            self._leave()
+            self._status = 200
+        return self._ssid is not None and self.dhcp
+
+    def status(self, what=None):
+        if what == "rssi":
+            if self._ssid is None:
+                raise OSError("not associated")
+            return self.air[self._ssid][1]
+        self.isconnected()
+        return self._status
