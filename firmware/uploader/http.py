@@ -23,6 +23,7 @@ _IN = const(1)  # select.POLLIN
 _OUT = const(4)  # select.POLLOUT
 _BAD = const(0x38)  # POLLERR, POLLHUP, POLLNVAL
 _IPPROTO_TCP = const(6)
+_SEND_BUFFER = const(65536)
 _MAX_HEAD = const(8192)  # bytes of one answer's head
 _MAX_URL = const(4096)
 _MAX_DRAIN = const(65536)  # a longer answer body ends the connection instead
@@ -287,6 +288,11 @@ class Http:
             conn.sock.setsockopt(_IPPROTO_TCP, getattr(socket, "TCP_NODELAY", 1), 1)
         except OSError:
             pass  # a port that can't is only slower
+        try:
+            # What the system holds back can't be seen to stall; ESP32's lwIP holds 6 KB.
+            conn.sock.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_SNDBUF", 7), _SEND_BUFFER)
+        except OSError:
+            pass
         try:
             conn.sock.connect(address)
         except OSError as e:

@@ -25,6 +25,7 @@ class Network:
         self._cool = {}  # link name: (Backoff, uptime in ms until which it is left alone)
         self._random = random
         self._used_ms = 0
+        self._proved = False
 
     async def ready(self):
         """Bring up the first link that works and is allowed; returns it.
@@ -43,6 +44,7 @@ class Network:
             if reason is None:
                 if self.current not in (None, link):
                     await self._down(self.current)
+                    self._proved = False
                 self.current = link
                 self._used_ms = self._clock.uptime_ms()
                 return link
@@ -97,25 +99,38 @@ class Network:
         return False
 
     def worked(self):
-        """Told that traffic passed over the current link."""
-        self._used_ms = self._clock.uptime_ms()
+        """Told that a file went over the current link. Less proves little: where small calls
+        pass and files stall, a link would be preferred again and again."""
+        self._proved = True
+        self.touch()
         if self.current:
             self._cool.pop(self.current.name, None)
+
+    def touch(self):
+        """Told that the current link was used."""
+        self._used_ms = self._clock.uptime_ms()
 
     async def drop(self):
         """Take the current link down after a failure, so that it begins anew."""
         link, self.current = self.current, None
+        self._proved = False
         if link:
             await self._down(link)
 
     def better(self):
-        """True if a link that is preferred to the current one is due to be tried."""
+        """True if a link that is preferred to the current one is due to be tried. Not before
+        the current one, brought up at some cost, has carried a file."""
+        return self._proved and self.current is not None and self.better_s() == 0
+
+    def better_s(self):
+        """Seconds until a link that is preferred to the current one is due; None if none is."""
+        due = None
         for link in self._links:
             if link is self.current:
-                return False
-            if self._left_ms(link) <= 0:
-                return True
-        return False
+                break
+            left = max(0, self._left_ms(link)) / 1000
+            due = left if due is None else min(due, left)
+        return due
 
     def alive(self):
         """False as soon as the current link says that it is down."""

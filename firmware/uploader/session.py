@@ -325,6 +325,8 @@ class Session:
         _check_etag(response, md5, len(headers) > len(grant.headers))
         entry.note("sent", file["index"])
         self._progress()
+        if self._network:
+            self._network.worked()
         self._emit("sent", id=entry.id, file=file["index"], size=size)
 
     async def _md5(self, entry, file):

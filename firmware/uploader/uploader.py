@@ -39,6 +39,7 @@ class Uploader:
         self._urgent = False  # the owner wants it done now
         random = random or uniform
         self.policy = None
+        self._link = None
         if battery or config.off_peak_start or config.upload_delay_minutes or _metered(links):
             from .policy import Policy  # whoever has no use for it is spared its 6 KB
 
@@ -166,7 +167,11 @@ class Uploader:
             link = await self.network.ready()
         except LinkError as e:
             return Outcome(e.wait_s, str(e))
-        self.http.meter = self.policy.meter.add if link.metered else None
+        if link is not self._link:
+            # What was opened over another link leads nowhere now.
+            self.http.close()
+            self._link = link
+            self.http.meter = self.policy.meter.add if link.metered else None
         self.clock.follow()
         if self.clock.now() is None:
             await self._find_time(link)
@@ -202,7 +207,7 @@ class Uploader:
         credentials = self.credentials
         if self.api.accepted:
             self.api.accepted = False
-            self.network.worked()
+            self.network.touch()
             if credentials:
                 if credentials.lost and outcome.verdict != retry.TOKEN:
                     self.store.with_spare(credentials.settled)
@@ -210,6 +215,11 @@ class Uploader:
                     device_id = self.api.device_id
                     self.store.with_spare(lambda: credentials.learn_device(device_id))
                 await self._rotate_if_due()
+        if outcome.wait_s and not outcome.verdict:
+            # Held back by the policy: over a better link it might not be.
+            better_s = self.network.better_s()
+            if better_s is not None:
+                outcome.wait_s = min(outcome.wait_s, max(1, better_s))
         if outcome.verdict == retry.TOKEN:
             lost = credentials and credentials.lost
             self._emit(

@@ -38,6 +38,7 @@ class Trace:
     """What a connection carried: segments [way, first byte, end], in the order of the turns."""
 
     target: int
+    link: str | None = None
     segments: list = field(default_factory=list)
     counts: dict = field(default_factory=lambda: {UP: 0, DOWN: 0})
 
@@ -56,7 +57,9 @@ class Proxy:
 
     `ports[i]` leads to the `i`th target. `strikes` are waited for; `traces` tell what passed.
     `chance`, if set, is called with the target's index for each new connection, and after each
-    fault that it survived; it may return a Strike, whose byte counts from there.
+    fault that it survived; it may return a Strike, whose byte counts from there. `gate`, if
+    set, names the link that traffic takes at the moment (None: none); a connection passes only
+    while that is the one that it was opened over, and stalls without a word otherwise.
     """
 
     def __init__(self, *targets: int, shape: Shape | None = None):
@@ -65,6 +68,7 @@ class Proxy:
         self.strikes: list[Strike] = []
         self.traces: list[Trace] = []
         self.chance = None
+        self.gate = None
         self.shape = shape
         self.open = 0
         self._loop = asyncio.new_event_loop()
@@ -101,8 +105,15 @@ class Proxy:
         self.strikes = list(strikes)
 
     async def _listen(self, target):
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.bind(("127.0.0.1", 0))
+        if self.shape:
+            # A modem holds little: what it has taken is soon on the air.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
         server = await asyncio.start_server(
-            lambda r, w: self._serve(target, r, w), "127.0.0.1", 0, limit=_CHUNK
+            lambda r, w: self._serve(target, r, w),
+            sock=listener,
+            limit=4096 if self.shape else _CHUNK,
         )
         self._servers.append(server)
         return server.sockets[0].getsockname()[1]
@@ -124,7 +135,7 @@ class Proxy:
 
     async def _serve(self, target, reader, writer):
         number = len(self.traces)
-        self.traces.append(Trace(target))
+        self.traces.append(Trace(target, self.gate and self.gate()))
         self._take_chance(number)
         self.open += 1
         task = asyncio.current_task()
@@ -163,6 +174,8 @@ class Proxy:
         slow = 0
         try:
             while data := await reader.read(_CHUNK):
+                while self.gate and (trace.link is None or self.gate() != trace.link):
+                    await asyncio.sleep(0.005)
                 strike = self._due(number)
                 at = trace.counts[way]
                 if strike and strike.way == way and at <= strike.at < at + len(data):
@@ -199,6 +212,10 @@ class Proxy:
                 else:
                     writer.write(data)
                     await writer.drain()
+            if self.shape:
+                # After what is still on the line.
+                late = max(0, self._free_at - self._loop.time()) + self.shape.delay_s
+                await asyncio.sleep(late + 0.01)
             if writer.can_write_eof():
                 writer.write_eof()
         except (OSError, RuntimeError):
@@ -210,9 +227,14 @@ class Proxy:
             start = max(now, self._free_at)
             self._free_at = start + len(data) / self.shape.rate
             now = self._free_at
-        self._loop.call_at(now + self.shape.delay_s, writer.write, data)
+        self._loop.call_at(now + self.shape.delay_s, _write, writer, data)
         # The line holds no more than it can send within a tenth of a second.
         await asyncio.sleep(max(0, self._free_at - self._loop.time() - 0.1))
+
+
+def _write(writer, data):
+    if not writer.is_closing():
+        writer.write(data)
 
 
 def _abort(writer):

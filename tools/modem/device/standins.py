@@ -106,17 +106,17 @@ class PPP:
             if not data:
                 break
             self._in += data
-            if b"NO CARRIER" in self._in:
-                self._in = b""
-                if not self.keep_quiet:
-                    self.up = False
         while True:
             start = self._in.find(b"~")
             end = self._in.find(b"~", start + 1)
             if start < 0 or end < 0:
-                return
+                break
             frame, self._in = self._in[start + 1 : end], self._in[end + 1 :]
             self._frame(frame)
+        if b"NO CARRIER" in self._in:
+            self._in = b""
+            if not self.keep_quiet:
+                self.up = False
 
     def _frame(self, frame):
         protocol, body = frame[:2], frame[2:]

@@ -1,0 +1,163 @@
+"""The main job over the emulated modem, with failures in the middle and WiFi coming back."""
+
+import json
+import subprocess
+
+import pytest
+from conftest import ROOT
+
+from tools.faults.proxy import Proxy, Shape
+from tools.modem import Modem
+
+BOARD = ROOT / "tools/modem/device/board.py"
+SPEED = 30
+
+
+def content(seed, size):
+    block = bytes((seed * 31 + i * 7) & 255 for i in range(256))
+    return (block * (size // 256 + 1))[:size]
+
+
+class Field:
+    """A cloud behind a line that passes only over the link that is up."""
+
+    def __init__(self, cloud, folder, **settings):
+        self.cloud = cloud
+        port = int(cloud.api_url.split(":")[2].split("/")[0])
+        self.proxy = Proxy(port, cloud.edge.port, shape=Shape(rate=400_000))
+        self.proxy.__enter__()
+        self._sign = cloud.service.sign
+        cloud.service.sign = cloud.s3.signer(f"https://localhost:{self.proxy.ports[1]}")
+        self.config = folder / "config.json"
+        self.settings = cloud.device_config(
+            folder / "flash",
+            api_url=f"https://localhost:{self.proxy.ports[0]}/v1",
+            ntp_server="",
+            stall_timeout_s=2,
+            wifi=[{"ssid": "home", "key": "12345678"}],
+            **settings,
+        )
+        self.config.write_text(json.dumps(self.settings))
+
+    def close(self):
+        self.cloud.service.sign = self._sign
+        self.proxy.__exit__()
+
+    def run(self, modem, files, **scenario):
+        """Events and outcome of a device that records and uploads `files` (sizes)."""
+        self.proxy.gate = lambda: modem.link
+        command = ["micropython", BOARD, self.config, modem.path, str(modem.control), str(SPEED)]
+        result = subprocess.run(
+            [*command, json.dumps({"files": files, **scenario})],
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        for secret in (self.settings["device_token"], "X-Amz-", "12345678"):
+            assert secret not in result.stdout
+        print(result.stdout)
+        *events, outcome = [json.loads(line) for line in result.stdout.splitlines()]
+        for i, size in enumerate(files):
+            whole = [r for r in self.cloud.recordings() if r.name == f"number {i}"]
+            (recording,) = [r for r in whole if r.status == "uploaded"]
+            arrived = [m for m in recording.media if m.status == "uploaded"]
+            assert self.cloud.media_bytes(recording, arrived[-1]) == content(i, size)
+        assert outcome["done"] and not outcome["crashed"]
+        return events, outcome
+
+    def links(self):
+        return [t.link for t in self.proxy.traces]
+
+
+@pytest.fixture
+def field(cloud, tmp_path):
+    f = Field(cloud, tmp_path)
+    yield f
+    f.close()
+
+
+def names(events, name):
+    return [info for _, n, info in events if n == name]
+
+
+def test_the_main_job_over_the_modem(field):
+    with Modem(speed=SPEED) as modem:
+        events, outcome = field.run(modem, [60_000, 30_000])
+        assert [i["step"] for i in names(events, "modem")] == [
+            "power_on",
+            "registered",
+            "connected",
+            "power_off",
+        ]
+        assert set(field.links()) == {"cellular"} and not modem.running
+        assert [i["state"] for i in names(events, "link") if i["link"] == "cellular"] == [
+            "up",
+            "down",
+        ]
+        # Counted to the byte, TLS's own bytes among them.
+        wire = sum(sum(t.counts.values()) for t in field.proxy.traces)
+        assert abs(outcome["used"] - wire) < 400, (outcome, wire)
+        assert outcome["used"] > outcome["tls_bytes"]
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_carrier_lost_in_the_middle_of_a_put_and_wifi_coming_back(field, quiet):
+    """PPP may tell of the loss, or keep quiet so that only nothing moves."""
+    with Modem(speed=SPEED) as modem:
+        files = [300_000] + [60_000] * 12
+        events, _ = field.run(modem, files, drop_at=1, quiet=quiet, wifi_after=2)
+        assert "dropped" in modem.log.events
+        failing = [i for i in names(events, "link") if i["state"] == "failing"]
+        assert failing and failing[0]["link"] == "cellular"
+        kinds = "nothing moved" if quiet else "the link went down"
+        assert kinds in failing[0]["reason"] or "stayed" in failing[0]["reason"], failing
+        # WiFi is taken back between two files.
+        ups = [i["link"] for i in names(events, "link") if i["state"] == "up"]
+        assert ups[0] == "cellular" and ups[-1] == "wifi", ups
+        assert field.links()[-1] == "wifi" and not modem.running
+
+
+def test_wifi_is_preferred_and_the_modem_stays_off(field):
+    with Modem(speed=SPEED) as modem:
+        modem.wifi = False
+        events, outcome = field.run(modem, [20_000], wifi_after=None)
+        assert "key 1" in modem.log.events  # no WiFi in reach: the modem it is
+    assert outcome["used"] > 20_000
+
+
+def test_a_daily_cap_holds_a_large_file_back_and_lets_a_small_one_go(cloud, tmp_path):
+    field = Field(cloud, tmp_path, daily_data_limit_mb=1)
+    try:
+        with Modem(speed=SPEED) as modem:
+            events, outcome = field.run(modem, [1_200_000, 30_000], wifi_after=1)
+            held = names(events, "held_back")
+            assert held[0]["rule"] == "cap" and held[0]["id"] == "000001"
+            assert outcome["used"] < 100_000 and field.links()[-1] == "wifi"
+    finally:
+        field.close()
+
+
+def test_roaming_is_refused_before_a_byte_is_charged(cloud, tmp_path):
+    field = Field(cloud, tmp_path)
+    try:
+        with Modem(speed=SPEED, stat=5) as modem:
+            field.proxy.gate = lambda: modem.link
+            command = ["micropython", BOARD, field.config, modem.path, str(modem.control)]
+            process = subprocess.Popen(
+                [*command, str(SPEED), json.dumps({"files": [5000]})],
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            try:
+                while True:
+                    _, name, info = json.loads(process.stdout.readline())
+                    if name == "held_back":
+                        break
+            finally:
+                process.kill()
+                process.wait()
+            assert info["rule"] == "roaming" and info["wait_s"] == 300
+            assert not [c for c in modem.log.commands if c.startswith("D")]
+    finally:
+        field.close()
