@@ -25,7 +25,8 @@ class Entry:
     `begin` and `end` are the manifest's dicts (`end` None while recording or if
     interrupted), `count` the number of its files, `recording_id` the service's id or None,
     `creates` how often it was created, `priority` 0 to 9, `bad` the quarantine reason or
-    None, `damaged` whether that reason lies with the files.
+    None, `damaged` whether that reason lies with the files, `live` whether it is still being
+    recorded.
     """
 
     def __init__(self, store, seq):
@@ -37,6 +38,7 @@ class Entry:
         self.recording_id = None
         self.creates = 0
         self.asked = self.done = False
+        self.live = False
         self.bad = None
         self.damaged = False
         self.binding = None
@@ -136,11 +138,11 @@ class Entry:
         return bool(self._sent & (1 << index))
 
     def state(self):
-        """One of `quarantined interrupted ended created uploading uploaded`."""
+        """One of `quarantined recording interrupted ended created uploading uploaded`."""
         if self.bad is not None:
             return "quarantined"
         if self.end is None:
-            return "interrupted"
+            return "recording" if self.live else "interrupted"
         if self.recording_id is None:
             return "ended"
         if not self._sent:

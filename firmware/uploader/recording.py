@@ -42,8 +42,9 @@ def check_about(name, metadata):
 class Recording:
     """Made by `Store.begin`. `id` is its local id, `ended` tells whether `end` was called."""
 
-    def __init__(self, store, seq, priority=0):
+    def __init__(self, store, seq, live=False):
         self.seq = seq
+        self.live = live
         self.id = "%06d" % seq
         self.ended = False
         self._store = store
@@ -100,8 +101,10 @@ class Recording:
         self._lines.append({"file": line})
         # An image's moment exists nowhere else; an audio file could be found again by
         # recovery, so that a recording of one audio file pays for one append, not two.
-        if "captured_at" in line:
+        if "captured_at" in line or self.live:
             self._flush()
+        if self.live:
+            self._store.emit("segment", id=self.id, file=line["index"], size=line["size"])
 
     def _flush(self, *more):
         values = self._lines + list(more)

@@ -109,11 +109,19 @@ class Session:
 
     def _due(self):
         for entry in self._store.pending(self._order):
+            if entry.live and not self._unsent(entry):
+                continue
             refusal = self._policy and self._policy.recording(self._ended(entry))
             if refusal:
                 self._put_off(entry, refusal)
             else:
                 yield entry
+
+    def _unsent(self, entry):
+        for file in entry.files():
+            if not entry.sent(file["index"]):
+                return True
+        return False
 
     async def run(self):
         """One pass over what `look` found; its Outcome. Raises StorageError."""
@@ -229,7 +237,7 @@ class Session:
                         return  # one of its files failed
 
     def _ended(self, entry):
-        text = self._clock.resolve(entry.end.get("ended_at"))
+        text = entry.end and self._clock.resolve(entry.end.get("ended_at"))
         try:
             return parse_iso(text) if text else None
         except ValueError:
@@ -237,15 +245,16 @@ class Session:
 
     async def _create(self, entry):
         clock = self._clock
+        end = entry.end or {}
         metadata = dict(entry.begin.get("metadata") or {})
         metadata["capture_id"] = self._store.capture_id(entry)
-        if entry.end.get("interrupted"):
+        if end.get("interrupted"):
             metadata["interrupted"] = True
         fields = {"metadata": metadata}
         for key, value in (
             ("name", entry.begin.get("name")),
             ("started_at", clock.resolve(entry.begin.get("started_at"))),
-            ("ended_at", clock.resolve(entry.end.get("ended_at"))),
+            ("ended_at", clock.resolve(end.get("ended_at"))),
         ):
             if value:
                 fields[key] = value
@@ -286,7 +295,7 @@ class Session:
         await self._send_all()
         while self._entries:
             entry = self._entries.pop(0)
-            if await self._guarded(entry, self._complete(entry)):
+            if not entry.live and await self._guarded(entry, self._complete(entry)):
                 self._store.remove(entry.seq, entry)
                 self._emit("completed", id=entry.id, recording_id=entry.recording_id)
 

@@ -122,12 +122,14 @@ class Store:
         if mode & _DIR == 0:
             raise StorageError("%s is not a directory" % self.directory)
 
-    def begin(self, name=None, started_at=None, metadata=None, priority=0):
+    def begin(self, name=None, started_at=None, metadata=None, priority=0, live=False):
         """Begin a recording and return it; it is on flash when this returns.
 
         `name` is text, `started_at` ISO 8601 text (the present moment if left out, none at
         all if ""), `metadata` a dict that JSON can carry, `priority` 0 to 9 (the highest).
-        Raises StorageError, StorageFullError.
+        Of a `live` one each file is uploaded as soon as it is closed, while the recording goes
+        on; the service then learns neither its end nor that it was interrupted. Raises
+        StorageError, StorageFullError.
         """
         from .recording import Recording, check_about, check_time
 
@@ -153,7 +155,7 @@ class Store:
             if not self.make_room():
                 raise StorageFullError("no space for a recording on " + self.directory)
         self.written(0)
-        recording = Recording(self, self._next)
+        recording = Recording(self, self._next, live)
         self._next += 1
         self._recording.append(recording)
         path = self.path(recording.seq, ".rec")
@@ -178,7 +180,8 @@ class Store:
     # Reading the queue
 
     def entries(self, newest_first=False):
-        """Generate an Entry for each recording on flash, those being recorded left out.
+        """Generate an Entry for each recording on flash, those being recorded left out unless
+        they are live.
 
         Memory does not grow with their number: the directory is listed again every 16
         recordings. Raises StorageError.
@@ -198,8 +201,11 @@ class Store:
                 return
             for key in sorted(found):
                 after = key
-                if not self._is_recording(key * sign):
-                    yield Entry(self, key * sign)
+                recording = self._open_recording(key * sign)
+                if recording is None or recording.live:
+                    entry = Entry(self, key * sign)
+                    entry.live = recording is not None
+                    yield entry
 
     def pending(self, order="oldest"):
         """Generate the entries that are to be uploaded: `oldest` first, `newest` first, or by
@@ -237,7 +243,7 @@ class Store:
             self.quarantine(entry, "written by another version of this module")
         elif self.is_held(entry):
             pass
-        elif entry.whole():
+        elif entry.live or entry.whole():
             return entry
         else:
             from .recover import recover
@@ -386,7 +392,7 @@ class Store:
         allows that; False if nothing was deleted."""
         if self._delete_when_full:
             for entry in self.entries():
-                if entry.recording_id is None and entry.seq != self.busy:
+                if entry.recording_id is None and entry.seq != self.busy and not entry.live:
                     entry.note("done")
                     self.remove(entry.seq)
                     self.emit("deleted", id=entry.id, reason="the storage is full")
@@ -450,11 +456,11 @@ class Store:
         if self.on_event:
             self.on_event(event, info)
 
-    def _is_recording(self, seq):
-        for r in self._recording:
-            if r.seq == seq:
-                return True
-        return False
+    def _open_recording(self, seq):
+        for recording in self._recording:
+            if recording.seq == seq:
+                return recording
+        return None
 
     def _names(self):
         # (number, rest) of our files; alien ones are none of our business.

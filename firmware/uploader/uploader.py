@@ -73,9 +73,9 @@ class Uploader:
         )
         store.on_event = self._event
 
-    def record(self, name=None, started_at=None, metadata=None, priority=0):
+    def record(self, name=None, started_at=None, metadata=None, priority=0, live=False):
         """Begin a recording: see `Store.begin`."""
-        recording = self.store.begin(name, started_at, metadata, priority)
+        recording = self.store.begin(name, started_at, metadata, priority, live)
         self._emit("recording", id=recording.id)
         return recording
 
@@ -270,7 +270,7 @@ class Uploader:
         self._event(event, info)
 
     def _event(self, event, info):
-        if event == "ended":
+        if event in ("ended", "segment"):
             self._ended = True
             self._nudge.set()
         if self._on_event:
