@@ -43,6 +43,7 @@ _KEYS = """{
 "segment_bytes": [0, 0, 1073741824],
 "segment_seconds": [0, 0, 86400],
 "sim_pin": "",
+"sleep_when_idle": false,
 "stall_timeout_s": [30, 1, 600],
 "state": "",
 "storage": "",
@@ -141,7 +142,7 @@ def _check_networks(settings):
         ok = isinstance(network, dict) and isinstance(network.get("ssid"), str)
         ok = ok and 0 < len(network["ssid"].encode()) <= 32  # IEEE 802.11 section 9.4.2.2
         key = network.get("key", "") if ok else None
-        # WPA2-Personal: 8 to 63 characters, or the 64 hex digits of the key itsettings.
+        # WPA2-Personal: 8 to 63 characters, or the 64 hex digits of the key itself.
         if not ok or not isinstance(key, str) or (key and not 8 <= len(key) <= 64):
             raise ConfigError(
                 'key \'wifi\' is a list of {"ssid": "...", "key": "..."}; '
@@ -164,6 +165,37 @@ def _check_times(settings):
             raise ConfigError("key %r must be a time of day, like 22:30" % key)
     if bool(settings.off_peak_start) != bool(settings.off_peak_end):
         raise ConfigError("keys 'off_peak_start' and 'off_peak_end' go together")
+
+
+def amend(settings, changes):
+    """Make `changes` (a dict of keys and values) hold, all of them or, if together they are
+    not valid, those that are by themselves; the dict of those that now hold."""
+    try:
+        _try(settings, changes)
+        return changes
+    except ConfigError:
+        pass
+    held = {}
+    # Two that only go together, then each of the others.
+    for names in [("off_peak_start", "off_peak_end")] + [(key,) for key in changes]:
+        part = {key: changes[key] for key in names if key in changes and key not in held}
+        try:
+            _try(settings, part)
+            held.update(part)
+        except ConfigError:
+            pass
+    return held
+
+
+def _try(settings, changes):
+    keys = json.loads(_KEYS)
+    trial = Settings(dict(settings.values))
+    for key in changes:
+        _check_key(key, keys, changes)
+        trial.values[key] = keys[key]
+    _check_networks(trial)
+    _check_times(trial)
+    settings.values.update(trial.values)
 
 
 def load(path):

@@ -90,6 +90,7 @@ class Session:
         self._emit = emit
         self._batch = _BATCH if batched else 1
         self._backoff = retry.Backoff(self.random, backoff_max_s)
+        self.between = None  # awaited between two files
         self._limited = 0  # 429s in a row
         self._buf = None
         self._parts = {}  # the last upload-url's query parts, shared among the next ones
@@ -301,6 +302,8 @@ class Session:
 
     async def _send_all(self):
         while self._tickets:
+            if self.between:
+                await self.between()
             ticket = self._tickets.pop(0)
             await self._guarded(ticket.entry, self._send(ticket))
 

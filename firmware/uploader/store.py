@@ -408,6 +408,22 @@ class Store:
             self._free = stat[1] * stat[3]
         return max(0, self._free)
 
+    def space(self):
+        """(bytes free, bytes in all) of the storage. Raises StorageError."""
+        stat = self.guard(lambda: os.statvfs(self.directory or "/"))
+        return self.free_bytes(), stat[1] * stat[2]
+
+    def count_pending(self):
+        """How many recordings wait for their upload. Reads only; raises StorageError."""
+        count = 0
+        for entry in self.entries():
+            count += entry.bad is None and not entry.done and not self.is_held(entry)
+        return count
+
+    def is_recording(self):
+        """True while a recording of this process is open."""
+        return bool(self._recording)
+
     def opened(self, writer):
         """Told by a MediaWriter that it is about to open its file."""
         self.free_bytes()

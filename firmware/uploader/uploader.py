@@ -13,7 +13,11 @@ from .session import Outcome, Session, uniform
 from .settings import redact
 
 _STORAGE_S = const(30)
+_ERROR_S = const(300)
 _DAY_S = const(86400)
+# The longest that one step of a pass may take without an event: a modem's registration with
+# the recovery before it.
+_STEP_S = const(900)
 
 
 class Uploader:
@@ -22,12 +26,23 @@ class Uploader:
     `config` is a `Settings`, `links` are tried in their order. `on_event(event, info)`
     is told what happens: a name and a dict, never with a secret in it; the README of
     `firmware/` lists them. `battery` is a callable that returns percent (None while unknown).
+    `on_command(name, command)` gets `start_recording` and `stop_recording` from heartbeats;
+    `firmware_version` is reported in them.
     `transport` replaces the JSON calls' HTTP client (see `requests_transport`), `random`
     (floats in [0, 1)) is for tests.
     """
 
     def __init__(
-        self, config, store, links, on_event=None, battery=None, transport=None, random=None
+        self,
+        config,
+        store,
+        links,
+        on_event=None,
+        battery=None,
+        transport=None,
+        random=None,
+        on_command=None,
+        firmware_version=None,
     ):
         self.config = config
         self.store = store
@@ -40,12 +55,12 @@ class Uploader:
         random = random or uniform
         self.policy = None
         self._link = None
-        if battery or config.off_peak_start or config.upload_delay_minutes or _metered(links):
+        if battery or config.heartbeat_minutes or _limits(config) or _metered(links):
             from .policy import Policy  # whoever has no use for it is spared its 6 KB
 
             self.policy = Policy(config, self.clock, battery)
         self.network = Network(
-            links, self.clock, self.policy, self._emit, config.radio_idle_timeout_s, random
+            links, self.clock, self.policy, self.emit, config.radio_idle_timeout_s, random
         )
         self.http = Http(
             config.roots,
@@ -63,7 +78,7 @@ class Uploader:
             self.api,
             self.http,
             self.clock,
-            self._emit,
+            self.emit,
             config.max_connections == 1,
             config.backoff_max_s,
             random,
@@ -71,12 +86,20 @@ class Uploader:
             self.policy,
             self.network,
         )
+        self.heartbeat = None
+        if config.heartbeat_minutes:
+            from .heartbeat import Heartbeat
+
+            self.heartbeat = Heartbeat(self, on_command, battery, firmware_version)
+            self.session.between = self._beat
+        self.idle = False  # nothing is pending and nothing under way
+        self.alive_until_ms = 0  # uptime by which the loop shows life again
         store.on_event = self._event
 
     def record(self, name=None, started_at=None, metadata=None, priority=0, live=False):
         """Begin a recording: see `Store.begin`."""
         recording = self.store.begin(name, started_at, metadata, priority, live)
-        self._emit("recording", id=recording.id)
+        self.emit("recording", id=recording.id)
         return recording
 
     def upload_now(self, *rules):
@@ -102,8 +125,12 @@ class Uploader:
             except StorageError as e:
                 # A card pulled: what was synced is still on it. Look again after a while.
                 lost = True
-                self._emit("storage", reason=str(e))
-                await self.clock.sleep(_STORAGE_S)
+                self.emit("storage", reason=str(e))
+                await self._wait(_STORAGE_S)
+            except Exception as e:
+                # A mistake of ours must not end the uploads of a device out of reach.
+                self.emit("error", reason="%s: %s" % (type(e).__name__, e), exception=e)
+                await self._wait(_ERROR_S)
 
     async def drain(self, timeout_s=None):
         """Upload what is pending; True once nothing is left, False if `timeout_s` seconds
@@ -137,7 +164,7 @@ class Uploader:
             raise
         self.store.with_spare(lambda: self.credentials.settled(token, self.clock.now()))
         self.api.token = token
-        self._emit("token", state="rotated")
+        self.emit("token", state="rotated")
 
     async def _until_empty(self):
         try:
@@ -150,7 +177,7 @@ class Uploader:
                     return
                 if outcome.wait_s:
                     self.http.close()
-                    self._emit("retry", wait_s=round(outcome.wait_s, 1), reason=outcome.reason)
+                    self.emit("retry", wait_s=round(outcome.wait_s, 1), reason=outcome.reason)
                     await self._wait(outcome.wait_s)
         finally:
             self.http.close()
@@ -158,10 +185,11 @@ class Uploader:
     async def _pass(self):
         refusal = self.policy and self.policy.now()
         if refusal:
-            self._emit("held_back", rule=refusal.rule, reason=refusal.reason, wait_s=refusal.wait_s)
+            self.emit("held_back", rule=refusal.rule, reason=refusal.reason, wait_s=refusal.wait_s)
             return Outcome(refusal.wait_s, refusal.reason)
         idle = self.session.look()
-        if idle:
+        beat = self.heartbeat and self.heartbeat.due_s() == 0
+        if idle and not beat:
             return idle
         try:
             link = await self.network.ready()
@@ -175,6 +203,11 @@ class Uploader:
         self.clock.follow()
         if self.clock.now() is None:
             await self._find_time(link)
+        if beat:
+            await self._beat()
+        if idle:
+            self.network.touch()
+            return idle
         outcome = await self.session.run()
         if outcome.verdict == retry.CLOCK:
             outcome = await self._mend_clock(link, outcome)
@@ -194,7 +227,7 @@ class Uploader:
     async def _find_time(self, link, wrong=None):
         from .timesync import find
 
-        if await find(self.clock, link, self.config.ntp_server, self._emit, wrong):
+        if await find(self.clock, link, self.config.ntp_server, self.emit, wrong):
             return True
         try:
             # Any call brings the server's Date, before a recording is created without times.
@@ -222,11 +255,11 @@ class Uploader:
                 outcome.wait_s = min(outcome.wait_s, max(1, better_s))
         if outcome.verdict == retry.TOKEN:
             lost = credentials and credentials.lost
-            self._emit(
+            self.emit(
                 "token", state="needs_new_token" if lost else "refused", reason=outcome.reason
             )
         if outcome.verdict == retry.CERT:
-            self._emit("certificate", reason=outcome.reason)
+            self.emit("certificate", reason=outcome.reason)
         if outcome.path:
             self.http.close()
             code = "captive_portal" if outcome.path == "not_tls" else None
@@ -242,19 +275,45 @@ class Uploader:
         try:
             await self.rotate_token()
         except (ApiError, TransportError, UploaderError) as e:
-            self._emit("token", state="not_rotated", reason=str(e))
+            self.emit("token", state="not_rotated", reason=str(e))
 
     async def _idle(self):
         """Wait for something to do; power the links down when they were idle for long."""
+        self.idle = True
         while not (self._ended or self._urgent):
-            idle_s = self.network.idle_s()
-            if idle_s == 0:
+            due = self.network.idle_s()
+            if due == 0:
                 await self.network.down()
-            else:
-                await self.clock.wait(self._nudge, idle_s)
+                continue
+            if self.heartbeat:
+                beat_s = self.heartbeat.due_s()
+                if beat_s == 0:
+                    break
+                due = beat_s if due is None else min(due, beat_s)
+            self._alive_for(due)
+            await self.clock.wait(self._nudge, due)
+        self.idle = False
+
+    def _alive_for(self, seconds):
+        """Tell by when the loop will show life again: that of a wait, and time for a pass's
+        longest step; a day for a wait without an end."""
+        seconds = _DAY_S if seconds is None else seconds
+        self.alive_until_ms = self.clock.uptime_ms() + int(seconds + _STEP_S) * 1000
+
+    async def _beat(self):
+        """Send a heartbeat if one is due; what goes wrong with it is no reason to stop."""
+        if self.heartbeat.due_s():
+            return
+        try:
+            await self.heartbeat.beat()
+        except (ApiError, TransportError) as e:
+            self.emit("heartbeat", state="failed", reason=str(e))
+            return
+        self.emit("heartbeat", state="sent")
 
     async def _wait(self, seconds):
         """Wait, unless the owner wants it done now."""
+        self._alive_for(seconds)
         end = self.clock.uptime_ms() + int(seconds * 1000)
         while not self._urgent:
             left = end - self.clock.uptime_ms()
@@ -266,10 +325,12 @@ class Uploader:
         self.clock.refine(date)
         self.store.keep_time(date)
 
-    def _emit(self, event, **info):
+    def emit(self, event, **info):
+        """Tell `on_event`."""
         self._event(event, info)
 
     def _event(self, event, info):
+        self._alive_for(0)
         if event in ("ended", "segment"):
             self._ended = True
             self._nudge.set()
@@ -277,6 +338,10 @@ class Uploader:
             if info.get("reason"):
                 info["reason"] = redact(info["reason"], self.api.token)
             self._on_event(event, info)
+
+
+def _limits(config):
+    return config.off_peak_start or config.upload_delay_minutes
 
 
 def _metered(links):

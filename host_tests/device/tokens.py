@@ -52,6 +52,8 @@ class Device:
 
     def _event(self, name, info):
         self.events.append((name, info))
+        if name == "error":
+            raise SystemExit(info["reason"])
         if len(self.events) > 200:
             raise SystemExit("busy loop: %r" % self.events[-10:])
 

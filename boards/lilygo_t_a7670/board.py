@@ -1,0 +1,35 @@
+"""LILYGO T-A7670: ESP32 with a SIMCom A7670, SD card, lithium-ion cell."""
+
+import machine
+from recorders import parts
+
+from uploader.links import modems
+from uploader.mount import mounter
+
+NAME = "LILYGO T-A7670"
+STORAGE = "/sd/captures"
+LED_PIN = None
+BUTTON_PIN = None
+MICROPHONE = {"id": 0, "sck": 18, "ws": 19, "sd": 23}
+CAMERA = None
+battery = parts.CellAdc(35)
+mount = mounter(lambda: machine.SDCard(slot=2, sck=14, miso=2, mosi=15, cs=13), "/sd")
+
+
+def links(settings, clock, on_event):
+    """The ways to the network, the preferred one first."""
+    return parts.in_order(
+        settings,
+        wifi=parts.wifi(settings, clock),
+        cellular=parts.modem(
+            modems.a7670(),
+            settings,
+            clock,
+            on_event,
+            tx=26,
+            rx=27,
+            key=parts.line(4),
+            reset=parts.line(5),
+            power=parts.line(12),
+        ),
+    )

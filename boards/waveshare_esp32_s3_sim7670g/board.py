@@ -1,0 +1,41 @@
+"""Waveshare ESP32-S3-SIM7670G-4G: ESP32-S3 with a SIMCom SIM7670G, SD card, MAX17048 gauge."""
+
+import machine
+from recorders import parts
+
+from uploader.links import modems
+from uploader.mount import mounter
+
+NAME = "Waveshare ESP32-S3-SIM7670G-4G"
+STORAGE = "/sd/captures"
+LED_PIN = None
+BUTTON_PIN = 0
+MICROPHONE = None
+CAMERA = None
+# Boards marked V2.0 on the back have the gauge elsewhere than the first ones.
+_GAUGE_PINS = ((3, 2), (15, 16))  # (SDA, SCL)
+_GAUGE = 0x36  # MAX17048 datasheet: slave address
+_SOC = 0x04  # MAX17048 datasheet: state of charge, percent in the high byte
+
+
+def battery():
+    """The cell's state by the MAX17048, 0 to 100, None if it does not answer."""
+    for sda, scl in _GAUGE_PINS:
+        try:
+            i2c = machine.I2C(0, sda=machine.Pin(sda), scl=machine.Pin(scl))
+            return min(100, i2c.readfrom_mem(_GAUGE, _SOC, 2)[0])
+        except OSError:
+            pass
+    return None
+
+
+mount = mounter(lambda: machine.SDCard(slot=1, width=1, sck=5, cmd=4, data=(6,)), "/sd")
+
+
+def links(settings, clock, on_event):
+    """The ways to the network, the preferred one first."""
+    return parts.in_order(
+        settings,
+        wifi=parts.wifi(settings, clock),
+        cellular=parts.modem(modems.sim7670(), settings, clock, on_event, tx=18, rx=17),
+    )

@@ -1,0 +1,156 @@
+"""Every board's file, with a stand-in for the machine: what it wires to which pin."""
+
+import os
+import sys
+
+from _support import folder
+
+from uploader.clock import FLOOR, Clock
+from uploader.settings import Settings
+
+BOARDS = __file__.rsplit("/", 1)[0] + "/../../boards"
+
+
+class Machine:
+    """Notes what is asked of it."""
+
+    def __init__(self):
+        self.used = []
+        self.pins = {}
+        machine = self
+
+        class Pin:
+            OUT = 1
+
+            def __init__(self, number, mode=None, value=None):
+                self.number = number
+                if mode is not None:
+                    machine.pins[number] = value
+
+            def value(self, v):
+                machine.pins[self.number] = v
+
+        class ADC:
+            ATTN_11DB = 3
+
+            def __init__(self, pin, atten):
+                machine.used.append(pin.number)
+
+            def read_uv(self):
+                return 1900000
+
+        class UART:
+            def __init__(self, number, baud, tx, rx, **more):
+                machine.used += [tx, rx]
+
+        class I2C:
+            def __init__(self, number, sda, scl):
+                self.registers = {0x84: 0x80, 0x80: 1, 0x94: 0xE0, 0x90: 0, 0x30: 3}
+                self.registers.update({0x04: 87, 0xA4: 64})
+                machine.i2c = self
+
+            def readfrom_mem(self, address, register, n):
+                return bytes([self.registers[register]] + [0] * (n - 1))
+
+            def writeto_mem(self, address, register, data):
+                self.registers[register] = data[0]
+
+        def card(**pins):
+            machine.card = pins
+            raise OSError(19)
+
+        self.Pin, self.ADC, self.UART, self.I2C, self.SDCard = Pin, ADC, UART, I2C, card
+
+
+def load(name):
+    machine = Machine()
+    sys.modules["machine"] = machine
+    for module in ("board", "recorders.parts"):
+        sys.modules.pop(module, None)
+    sys.path.insert(0, BOARDS + "/" + name)
+    try:
+        return __import__("board"), machine
+    finally:
+        sys.path.pop(0)
+
+
+def settings(**changes):
+    values = {"wifi": [{"ssid": "x"}], "network_preference": ["wifi", "cellular"]}
+    values["apn"] = "internet"
+    values.update({"apn_auth": "none", "sim_pin": "", "state": folder()})
+    values.update(changes)
+    return Settings(values)
+
+
+def boards():
+    return sorted(n for n in os.listdir(BOARDS) if n != "unix" and "." not in n)
+
+
+def test_every_board_has_what_main_needs():
+    clock = Clock(lambda: FLOOR)
+    assert len(boards()) == 6
+    for name in boards():
+        board, machine = load(name)
+        for what in ("NAME", "STORAGE", "LED_PIN", "BUTTON_PIN", "MICROPHONE", "CAMERA", "mount"):
+            assert hasattr(board, what), (name, what)
+        level = board.battery() if board.battery else None
+        assert level is None or 0 <= level <= 100
+        found = [link.name for link in board.links(settings(), clock, None)]
+        has_modem = name.startswith(("lilygo", "waveshare"))
+        assert found == (["wifi", "cellular"] if has_modem else ["wifi"]), (name, found)
+        swapped = settings(network_preference=["cellular", "ble", "wifi"])
+        found = [link.name for link in board.links(swapped, clock, None)]
+        assert found == (["cellular", "wifi"] if has_modem else ["wifi"])
+        assert board.links(settings(wifi=[], apn=""), clock, None) == []
+
+
+def test_no_pin_is_used_twice():
+    for name in boards():
+        board, machine = load(name)
+        board.links(settings(), Clock(lambda: FLOOR), None)
+        if board.mount:
+            try:
+                board.mount()
+            except Exception:
+                pass
+            for key in machine.card:
+                if key in ("sck", "cmd", "miso", "mosi", "cs"):
+                    machine.used.append(machine.card[key])
+                elif key == "data":
+                    machine.used += list(machine.card[key])
+        pins = machine.used + list(machine.pins)
+        pins += [board.LED_PIN] if board.LED_PIN is not None else []
+        pins += [board.BUTTON_PIN] if board.BUTTON_PIN is not None else []
+        if board.MICROPHONE:
+            pins += [board.MICROPHONE[k] for k in ("sck", "ws", "sd")]
+        assert len(set(pins)) == len(pins) or board.LED_PIN in machine.pins, (name, pins)
+
+
+def test_the_pmu_powers_the_modem_at_3_volts_and_the_card():
+    board, machine = load("lilygo_t_sim7080g_s3")
+    registers = board._pmu._i2c.registers
+    assert registers[0x30] == 1 and registers[0x90] == 4 and registers[0x94] == 0xE0 | 28
+    (_, cellular) = board.links(settings(), Clock(lambda: FLOOR), None)
+    cellular._pins.power(True)
+    assert registers[0x84] == 0x80 | 102 and registers[0x80] == 5
+    cellular._pins.power(False)
+    assert registers[0x80] == 1 and board.battery() == 64
+
+
+def test_keys_and_power_are_off_until_wanted():
+    board, machine = load("lilygo_t_a7670")
+    (_, cellular) = board.links(settings(), Clock(lambda: FLOOR), None)
+    assert (machine.pins[4], machine.pins[5], machine.pins[12]) == (0, 0, 0)
+    cellular._pins.power(True)
+    cellular._pins.key(True)
+    assert (machine.pins[4], machine.pins[12]) == (1, 1)
+
+
+def test_a_cell_is_read_in_percent_and_usb_is_not_a_cell():
+    load("esp32_generic")
+    from recorders.parts import percent_of
+
+    for mv, percent in ((4200, 100), (4150, 100), (3870, 65), (3600, 10), (3300, 0), (3000, 0)):
+        assert percent_of(mv) == percent
+    for mv in range(3000, 4300, 7):
+        assert percent_of(mv) <= percent_of(mv + 7)

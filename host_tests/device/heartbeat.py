@@ -1,0 +1,207 @@
+"""Heartbeats: what they report, what their answer brings, once each."""
+
+import asyncio
+import json
+
+from tokens import Device
+from wire import Service, WiredHttp
+
+from uploader import Uploader
+from uploader.clock import iso
+
+
+class Beaten(Service):
+    """A service that keeps heartbeats; `extra` is merged into its answers."""
+
+    def __init__(self):
+        super().__init__("dtok_a")
+        self.beats = []
+        self.extra = {}
+        self.refuse_flags = False
+
+    def _heartbeat(self, path, headers, body):
+        fields = json.loads(body)
+        if self.refuse_flags and "status_flags" in fields:
+            return self.answer(400, {"error": {"code": "invalid_request", "message": "?"}})
+        self.beats.append(fields)
+        return self.answer(200, dict(self.extra, status="ok"))
+
+
+class Wifi:
+    name = "wifi"
+    metered = False
+    connection = "wifi"
+
+    def __init__(self):
+        self.on = False
+
+    async def up(self, may=None):
+        self.on = True
+
+    async def down(self):
+        self.on = False
+
+    def is_up(self):
+        return self.on
+
+    def signal_dbm(self):
+        return -61
+
+
+def device(service, battery=lambda: 80, **more):
+    d = Device(service, heartbeat_minutes=15, device_name="Desk", **more)
+    commands = []
+    d.commands = commands
+    d.up = Uploader(
+        d.up.config,
+        d.store,
+        [Wifi()],
+        d._event,
+        battery=battery,
+        on_command=lambda name, command: commands.append((name, command["id"])),
+        firmware_version="1.2.3",
+    )
+    http = WiredHttp(service.handle, stall_s=0.01)
+    d.up.http = d.up.session._http = d.up.api._transport = http
+    return d
+
+
+async def run(d, beats, service):
+    task = asyncio.create_task(d.up.run())
+    for _ in range(20000):
+        await asyncio.sleep_ms(0)
+        if len(service.beats) >= beats:
+            break
+    for _ in range(50):
+        await asyncio.sleep_ms(0)
+    task.cancel()
+
+
+async def test_every_field_that_the_device_knows_is_reported_on_an_interval():
+    service = Beaten()
+    d = device(service)
+    await run(d, 3, service)
+    assert len(service.beats) >= 3
+    beat = service.beats[0]
+    assert beat.pop("storage_total_mb") >= beat.pop("storage_used_mb") >= 0
+    assert beat == {
+        "battery_percent": 80,
+        "signal_strength_dbm": -61,
+        "firmware_version": "1.2.3",
+        "device_name": "Desk",
+        "device_state": "idle",
+        "pending_recordings": 0,
+        "status_flags": 8,
+        "connection_type": ["wifi"],
+    }
+    assert d.ticks.ms // 60000 // 15 + 1 >= len(service.beats)
+
+
+async def test_the_state_tells_what_the_device_is_doing():
+    service = Beaten()
+    d = device(service, lambda: 5)
+    beat = d.up.heartbeat
+    assert beat.facts()["device_state"] == "lowBattery" and beat.facts()["status_flags"] == 2
+    d.record()
+    recording = d.store.begin()
+    facts = beat.facts()
+    assert (facts["device_state"], facts["pending_recordings"]) == ("recording", 1)
+    assert facts["status_flags"] == 2 + 32
+    recording.end()
+    d.up.config.values["low_space_bytes"] = 1 << 50
+    assert beat.facts()["device_state"] == "storageFull"
+
+
+async def test_a_service_that_does_not_know_the_flags_is_asked_without_them():
+    service = Beaten()
+    service.refuse_flags = True
+    d = device(service)
+    await run(d, 2, service)
+    assert "status_flags" not in service.beats[0]
+    assert service.calls["heartbeat"] == len(service.beats) + 1
+
+
+async def test_commands_reach_the_recorder_once_each_also_over_a_reboot():
+    for wrap in (lambda c: {"commands": c}, lambda c: {"remote_commands": c}):
+        service = Beaten()
+        start = {"id": "cmd_1", "type": "start_recording", "params": {}, "grant_token": "g"}
+        service.extra = wrap([start, {"id": "cmd_2", "type": "reboot"}, "noise", None])
+        d = device(service)
+        await run(d, 3, service)
+        assert d.commands == [("start_recording", "cmd_1")], d.commands
+        d = device(service)
+        await run(d, len(service.beats) + 2, service)
+        assert d.commands == []
+        service.extra = {"command": {"id": 7, "command": "stop_recording"}}
+        await run(d, len(service.beats) + 1, service)
+        assert d.commands == [("stop_recording", 7)]
+        for name in ("cmd.0", "cmd.1"):
+            import os
+
+            os.remove(d.up.config.state + "/" + name)
+
+
+async def test_an_expired_command_is_not_acted_on():
+    service = Beaten()
+    d = device(service)
+    now = d.store.clock.now()
+    service.extra = {
+        "commands": [
+            {"id": "old", "type": "start_recording", "expires_at": iso(now - 1)},
+            {"id": "good", "type": "start_recording", "expires_at": iso(now + 3600)},
+            {"id": "odd", "type": "stop_recording", "expires_at": "soon"},
+        ]
+    }
+    await run(d, 1, service)
+    assert d.commands == [("start_recording", "good"), ("stop_recording", "odd")]
+    states = {i["id"]: i["state"] for i in d.told("command")}
+    assert states == {"old": "expired", "good": "taken", "odd": "taken"}
+
+
+async def test_settings_are_applied_and_kept_and_wrong_ones_are_not():
+    service = Beaten()
+    service.extra = {
+        "settings": {
+            "daily_data_limit_mb": 50,
+            "allow_roaming": "yes",
+            "off_peak_start": "22:00",
+            "off_peak_end": "06:00",
+            "api_url": "https://elsewhere.test",
+            "storage": "/x",
+        }
+    }
+    d = device(service)
+    await run(d, 1, service)
+    config = d.up.config
+    assert config.daily_data_limit_mb == 50 and config.off_peak_start == "22:00"
+    assert config.allow_roaming is False
+    assert config.api_url == "https://api.test/v1" and config.storage == d.storage
+    service.extra = {}
+    d = device(service)
+    assert d.up.config.daily_data_limit_mb == 50 and d.up.config.off_peak_end == "06:00"
+
+
+async def test_any_answer_is_survived():
+    for extra in (
+        {"commands": "x", "settings": []},
+        {"commands": [[1], {"id": None}, {"type": 5}], "settings": {"timezone": 7}},
+        {"command": None},
+        {"settings": {"network_preference": ["pigeon"], "off_peak_start": "22:00"}},
+    ):
+        service = Beaten()
+        service.extra = extra
+        d = device(service)
+        await run(d, 1, service)
+        assert d.commands == [] and service.beats
+
+
+async def test_a_heartbeat_that_fails_stops_no_upload():
+    service = Beaten()
+    service.override = lambda s, n: service.answer(500, {}) if s == "heartbeat" else None
+    d = device(service)
+    d.record()
+    task = asyncio.create_task(d.up.run())
+    while not d.told("completed"):
+        await asyncio.sleep_ms(0)
+    task.cancel()
+    assert d.uploaded() == 1 and d.told("heartbeat")[0]["state"] == "failed"
