@@ -51,6 +51,7 @@ _KEYS = """{
 "timezone": "+00:00",
 "token_refresh_days": [0, 0, 365],
 "upload_delay_minutes": [0, 0, 10080],
+"watchdog_s": [120, 0, 3600],
 "wifi": []
 }"""
 _REQUIRED = ("api_url", "device_token", "roots", "storage")

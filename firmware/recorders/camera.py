@@ -1,0 +1,42 @@
+"""Stills while a recording goes on, where the MicroPython build has a camera.
+
+Official builds have none; with micropython-camera-API's `camera` module,
+`Stills(camera.Camera(**board.CAMERA), ...)` works: all that is needed is `capture()`, which
+returns a JPEG as bytes.
+"""
+
+
+class Stills:
+    """A picture every `interval_s` seconds; `captured_at` is its moment."""
+
+    def __init__(self, camera, clock, interval_s=60):
+        self._camera = camera
+        self._clock = clock
+        self._interval_s = interval_s
+        self._stop = False
+        self.taken = 0
+
+    def stop(self):
+        """Make `record` end."""
+        self._stop = True
+
+    async def record(self, recording):
+        """Take pictures until `stop`. Raises StorageFullError, StorageError."""
+        self._stop = False
+        self.taken = 0
+        due = self._clock.uptime_ms()
+        while not self._stop:
+            if self._clock.uptime_ms() >= due:
+                due += self._interval_s * 1000
+                self.take(recording)
+            await self._clock.sleep(0.2)
+
+    def take(self, recording):
+        """Take one picture into a recording."""
+        jpeg = self._camera.capture()
+        if not jpeg:
+            return
+        writer = recording.add("image", "image/jpeg")
+        writer.write(jpeg)
+        writer.close()
+        self.taken += 1
