@@ -35,6 +35,34 @@ soak: .venv/ready ## 2,000 recordings through random faults (ARGS=--help)
 crash-test: .venv/ready ## power cuts at every flash operation, and kills (ARGS=--help)
 	$(BIN)/python -m tools.crash $(ARGS)
 
+DEVICE = $(BIN)/python -m tools.device
+AT = $(if $(PORT),--port $(PORT))
+ON = $(if $(BOARD),--board $(BOARD))
+
+flash: .venv/ready ## put MicroPython on a board (BOARD=, PORT=, ARGS='--firmware FILE.bin')
+	@$(DEVICE) flash $(ON) $(AT) $(ARGS)
+
+deploy: .venv/ready ## copy the firmware to a device (BOARD=, PORT=)
+	@$(DEVICE) deploy $(ON) $(AT) $(ARGS)
+
+provision: .venv/ready ## write networks, token, certificates (PORT=, ARGS='--file FILE.json')
+	@$(DEVICE) provision $(AT) $(ARGS)
+
+status: .venv/ready ## what a device is doing (PORT=, ARGS=--json)
+	@$(DEVICE) status $(AT) $(ARGS)
+
+logs: .venv/ready ## what happened lately on a device (PORT=)
+	@$(DEVICE) logs $(AT) $(ARGS)
+
+pull: .venv/ready ## copy the captures off a device (PORT=, ARGS='--to FOLDER')
+	@$(DEVICE) pull $(AT) $(ARGS)
+
+repl: .venv/ready ## a REPL on a device (PORT=)
+	@$(DEVICE) repl $(AT)
+
+simulator: .venv/ready ## a device without hardware, on a pty
+	$(BIN)/python -m tools.simulator $(ARGS)
+
 format: .venv/ready ## rewrite the code as ruff likes it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -42,4 +70,5 @@ format: .venv/ready ## rewrite the code as ruff likes it
 clean: ## remove what was built
 	rm -rf build .venv
 
-.PHONY: help venv demo cloud test crash-test fault-test soak format clean
+.PHONY: help venv demo cloud test crash-test fault-test soak flash deploy provision status \
+	logs pull repl simulator format clean

@@ -2,9 +2,6 @@
 
 from machine import ADC, UART, Pin
 
-from uploader.links.cellular import CellularLink, Pins
-from uploader.links.wifi import WifiLink
-
 # Resting voltage of a single lithium-ion cell in mV and what is left of it in percent: the
 # usual shape, not measured on any board's cell.
 _CELL = ((4150, 100), (4000, 85), (3870, 65), (3780, 45), (3710, 25), (3600, 10), (3300, 0))
@@ -51,7 +48,11 @@ def line(pin, active=1):
 
 def wifi(settings, clock):
     """The WiFi link, or None if no network is configured."""
-    return WifiLink(settings.wifi, clock) if settings.wifi else None
+    if not settings.wifi:
+        return None
+    from uploader.links.wifi import WifiLink
+
+    return WifiLink(settings.wifi, clock)
 
 
 def modem(profile, settings, clock, on_event, tx, rx, key=None, reset=None, power=None, uart=1):
@@ -59,6 +60,8 @@ def modem(profile, settings, clock, on_event, tx, rx, key=None, reset=None, powe
     callables (see `line`). None if no APN is configured."""
     if not settings.apn:
         return None
+    from uploader.links.cellular import CellularLink, Pins
+
     # PPP reads in bursts: room for what comes between two polls at 115200 baud.
     port = UART(uart, 115200, tx=tx, rx=rx, rxbuf=4096, txbuf=2048, timeout=0)
     pins = Pins(key, reset, power)

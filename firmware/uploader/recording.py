@@ -15,8 +15,8 @@ _MAX_NAME = const(256)
 
 def check_time(what, value, clock_now=None):
     """The stamp to store for a time that a caller gave: ISO 8601 text with a zone, or what
-    `Clock.stamp` returned; "" for none at all; None for the present moment of the Clock `clock_now` (none without one).
-    Raises StorageError for anything else."""
+    `Clock.stamp` returned; "" for none at all; None for the present moment of the Clock
+    `clock_now` (none without one). Raises StorageError for anything else."""
     if value is None:
         return clock_now.stamp() if clock_now else None
     if value and not isinstance(value, list):  # a list is a stamp of the Clock's

@@ -4,8 +4,8 @@ import asyncio
 import io
 import os
 
-import main
 from _support import Ticks, folder
+from app import App
 from recorders.button import Button
 from recorders.camera import Stills
 from recorders.led import PATTERNS, Led
@@ -25,7 +25,7 @@ class Microphone(io.IOBase):
         return len(buf)
 
     def ioctl(self, request, arg):
-        return arg & 1 if request == 3 else 0
+        return arg & 1 if request == 3 else -1
 
     def deinit(self):
         pass
@@ -79,7 +79,7 @@ def app(service=None, **more):
         dogs.append(Watchdog(ms))
         return dogs[0]
 
-    a = main.App(Board(), check(values), clock, dog, slept.append)
+    a = App(Board(), check(values), clock, dog, slept.append)
     http = WiredHttp((service or Service("dtok_a")).handle, stall_s=0.01)
     a.up.http = a.up.session._http = a.up.api._transport = http
     a.ticks, a.slept, a.dogs = ticks, slept, dogs

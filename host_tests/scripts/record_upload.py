@@ -56,7 +56,7 @@ class PacedI2S(io.IOBase):
     def ioctl(self, request, arg):
         if request == 3:  # MP_STREAM_POLL
             return arg & 1 if self._available() >= 512 else 0
-        return 0
+        return -1
 
     def deinit(self):
         pass

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from .limits import Limits
 from .models import (
+    Command,
     CreateRecording,
     ErrorAnswer,
     ErrorBody,
@@ -62,6 +63,8 @@ class Service:
         self.intercept = None
         self.after = None  # called with (method, path, response) before the answer leaves
         self.calls = []
+        self.commands = {}  # device id: remote commands for its next heartbeat
+        self.settings = {}  # device id: settings for its next heartbeat
         self.app = self._build()
 
     def _token(self, request: Request) -> Token:
@@ -136,6 +139,17 @@ class Service:
         self.state.put("recording", recording.id, recording)
         return recording
 
+    def command(self, device_id: str, kind: str, life_s: int = 300) -> Command:
+        """Queue a remote command (`start_recording`, `stop_recording`) for a device."""
+        command = Command(
+            id=new_id("cmd"),
+            type=kind,
+            grant_token=new_id("grant"),
+            expires_at=_now() + timedelta(seconds=life_s),
+        )
+        self.commands.setdefault(device_id, []).append(command)
+        return command
+
     def refresh(self, device_id: str, token: Token) -> Refreshed:
         """Rotate a device's token."""
         if device_id != token.device_id:
@@ -163,7 +177,13 @@ class Service:
         @app.post("/v1/devices/me/heartbeat")
         def heartbeat(body: Heartbeat, token: Token = known) -> dict:
             self.state.put("heartbeat", token.device_id, body)
-            return {"status": "ok"}
+            answer = {"status": "ok"}
+            commands = self.commands.pop(token.device_id, [])
+            if commands:
+                answer["commands"] = [c.model_dump(mode="json") for c in commands]
+            if token.device_id in self.settings:
+                answer["settings"] = self.settings.pop(token.device_id)
+            return answer
 
         @app.post("/v1/devices/{device_id}/token/refresh")
         def refresh(device_id: str, token: Token = known) -> Refreshed:

@@ -72,6 +72,16 @@ class Heartbeat(Request):
     connection_type: list[Literal["wifi", "4g", "ble"]] | None = None
 
 
+class Command(BaseModel):
+    """A remote command in a heartbeat's answer; the envelope is undocumented, and ours."""
+
+    id: str
+    type: Literal["start_recording", "stop_recording"]
+    params: dict[str, Any] = {}
+    grant_token: str
+    expires_at: datetime
+
+
 class Media(BaseModel):
     """One of a recording's files."""
 

@@ -49,6 +49,12 @@ class State:
             ).fetchall()
         return [model.model_validate_json(row[0]) for row in rows]
 
+    def keys(self, kind: str) -> list[str]:
+        """The keys of every document of a kind."""
+        with self._lock:
+            rows = self._db.execute("select id from documents where kind = ?", (kind,)).fetchall()
+        return [row[0] for row in rows]
+
     def delete(self, kind: str, key: str):
         """Forget a document."""
         with self._lock, self._db:

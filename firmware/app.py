@@ -1,0 +1,263 @@
+"""What a device runs: boot, recover, record on a button or a command, upload, sleep when idle.
+
+A module of its own beside `main.py`, because that one is compiled on the device at each boot.
+"""
+
+import asyncio
+import gc
+import sys
+
+from recorders.led import Led
+from recorders.log import Log
+
+from uploader import Clock, Store, Uploader, __version__, load_config, owner
+from uploader.errors import ConfigError, StorageError, UploaderError
+
+CONFIG = "/config.json"
+# How long after the last upload, with nothing else to do, a board that may sleep does.
+_AWAKE_S = 20
+
+
+class App:
+    """A device. `board` is the board's module, `settings` the Settings; `make_watchdog(ms)` and
+    `deep_sleep(ms)` are `machine`'s unless given."""
+
+    def __init__(self, board, settings, clock=None, make_watchdog=None, deep_sleep=None):
+        self.board = board
+        self.settings = settings
+        self.clock = clock or Clock(set_machine=_set_machine_time)
+        self.log = Log(settings.state.rstrip("/") + "/log", self._now)
+        self.store = Store.from_config(settings, self.clock, board.mount)
+        self.up = Uploader(
+            settings,
+            self.store,
+            board.links(settings, self.clock, self._event),
+            self._event,
+            battery=board.battery,
+            on_command=self._command,
+            firmware_version=__version__,
+        )
+        self.led = None
+        self._make_watchdog = make_watchdog
+        self._deep_sleep = deep_sleep
+        self._recorder = None
+        self._recording = None
+        self._trouble = None
+        self._start = asyncio.Event()
+
+    # Recording
+
+    def start(self, params=None):
+        """Begin a recording; nothing happens if one is under way or there is no microphone."""
+        if self._recording is None and self._microphone():
+            self._start.set()
+
+    def stop(self):
+        """End the recording that is under way."""
+        if self._recorder:
+            self._recorder.stop()
+
+    def _microphone(self):
+        return getattr(self.board, "MICROPHONE", None)
+
+    def _command(self, name, command):
+        self.start() if name == "start_recording" else self.stop()
+
+    async def _record(self):
+        """Make recordings, one after another, as they are asked for."""
+        from recorders.i2s_wav import WavRecorder, open_microphone
+
+        make = getattr(self.board, "make_microphone", None)
+        settings = self.settings
+        self._recorder = WavRecorder(
+            make or (lambda: open_microphone(self.board.MICROPHONE)),
+            self.clock,
+            segment_bytes=settings.segment_bytes,
+            segment_seconds=settings.segment_seconds,
+        )
+        while True:
+            await self._start.wait()
+            self._start.clear()
+            try:
+                live = bool(settings.segment_bytes or settings.segment_seconds)
+                self._recording = self.up.record(live=live)
+                await self._recorder.record(self._recording)
+            except UploaderError as e:
+                self._event("storage", {"reason": str(e)})
+            finally:
+                self._end()
+
+    def _end(self):
+        recording, self._recording = self._recording, None
+        if recording:
+            try:
+                recording.end()
+            except StorageError as e:
+                self._event("storage", {"reason": str(e)})
+
+    async def _button(self):
+        from machine import Pin
+        from recorders.button import Button
+
+        pin = Pin(self.board.BUTTON_PIN, Pin.IN, Pin.PULL_UP)
+        button = Button(lambda: pin.value() == 0, self.clock)
+        while True:
+            await button.press()
+            self.stop() if self._recording else self.start()
+
+    # Watching over it
+
+    async def _watch(self):
+        """Feed the watchdog as long as everything shows life, and let the LED tell."""
+        watchdog = None
+        if self._make_watchdog and self.settings.watchdog_s:
+            watchdog = self._make_watchdog(self.settings.watchdog_s * 1000)
+        samples = -1
+        stuck_since = None
+        idle_since = None
+        while True:
+            now = self.clock.uptime_ms()
+            alive = now < max(self.up.alive_until_ms, 1) or self.up.alive_until_ms == 0
+            if self._recording and self._recorder.samples == samples:
+                # A microphone that gives nothing for so long is stuck.
+                stuck_since = stuck_since or now
+                alive = alive and now - stuck_since < 30000
+            else:
+                stuck_since = None
+            samples = self._recorder.samples if self._recorder else -1
+            if watchdog and alive:
+                watchdog.feed()
+            if self.led:
+                self.led.state = self.state()
+            idle = self.up.idle and not self._recording and not self._start.is_set()
+            idle_since = (idle_since or now) if idle else None
+            if idle and now - idle_since > _AWAKE_S * 1000 and self.settings.sleep_when_idle:
+                await self._sleep()
+            await self.clock.sleep(1)
+
+    async def _sleep(self):
+        """Deep sleep until the button or the next heartbeat."""
+        await self.up.network.down()
+        beat = self.up.heartbeat
+        self._event("sleep", {"seconds": int(beat.due_s()) if beat else None})
+        if self._deep_sleep:
+            self._deep_sleep(int(beat.due_s() * 1000) if beat else None)
+
+    def state(self):
+        """What the LED shows: one of `recorders.led.PATTERNS`."""
+        if self._recording:
+            return "recording"
+        if self._trouble:
+            return self._trouble
+        if not self.up.idle:
+            return "uploading" if self.up.network.current else "waiting"
+        return "idle"
+
+    def _event(self, name, info):
+        self.log.event(name, info)
+        if name in ("token", "certificate") and info.get("state") != "rotated":
+            self._trouble = "needs_owner"
+        elif name == "low_space":
+            self._trouble = "storage_full"
+        elif name in ("storage", "error"):
+            self._trouble = "error"
+        elif name == "held_back" and info.get("rule") == "battery":
+            self._trouble = "low_battery"
+        elif name == "completed":
+            self._trouble = None
+        if name == "error" and info.get("exception"):
+            sys.print_exception(info["exception"])
+
+    def _now(self):
+        from uploader.clock import iso
+
+        now = self.clock.now()
+        return iso(now) if now is not None else "+%ds" % (self.clock.uptime_ms() // 1000)
+
+    def status(self):
+        """What there is to know, as a dict that JSON can carry."""
+        link = self.up.network.current
+        credentials = self.store.credentials
+        return {
+            "board": self.board.NAME,
+            "version": __version__,
+            "firmware": sys.version,
+            "uptime_s": self.clock.uptime_ms() // 1000,
+            "time": self._now() if self.clock.now() is not None else None,
+            "time_source": self.clock.source,
+            "link": link.name if link else None,
+            "signal_dbm": link.signal_dbm() if link else None,
+            "battery_percent": self.board.battery() if self.board.battery else None,
+            "token": "needs_new_token" if credentials.lost else "in use",
+            "device_id": credentials.device_id,
+            "binding": credentials.binding,
+            "state": self.state(),
+            "queue": owner.status(self.store),
+            "heap_free": gc.mem_free(),
+            "log": list(self.log.kept())[-20:],
+        }
+
+    async def run(self):
+        """Run for ever."""
+        self._event("boot", {"version": __version__, "board": self.board.NAME})
+        # Collecting often keeps the free heap in few pieces.
+        gc.threshold(4096)
+        tasks = [asyncio.create_task(self.up.run())]
+        if self._microphone():
+            tasks.append(asyncio.create_task(self._record()))
+        if getattr(self.board, "BUTTON_PIN", None) is not None:
+            tasks.append(asyncio.create_task(self._button()))
+        if getattr(self.board, "LED_PIN", None) is not None:
+            from recorders.parts import line
+
+            self.led = Led(line(self.board.LED_PIN), self.clock)
+            tasks.append(asyncio.create_task(self.led.run()))
+        try:
+            await self._watch()
+        finally:
+            for task in tasks:
+                task.cancel()
+            self.close()
+
+    def close(self):
+        """End what is being recorded, as it should be: Ctrl-C does not reach tasks."""
+        self._end()
+
+
+def _set_machine_time(unix_seconds):
+    from uploader.clock import set_machine_time
+
+    set_machine_time(unix_seconds)
+
+
+def _deep_sleep(board):
+    def sleep(ms):
+        import machine
+
+        if getattr(board, "BUTTON_PIN", None) is not None:
+            import esp32
+
+            esp32.wake_on_ext0(machine.Pin(board.BUTTON_PIN, machine.Pin.IN), 0)
+        machine.deepsleep(ms) if ms else machine.deepsleep()
+
+    return sleep
+
+
+def make():
+    """Make the app of this device, or None with a line that says what is missing."""
+    import board
+    import machine
+
+    try:
+        settings = load_config(CONFIG)
+        return App(
+            board,
+            settings,
+            make_watchdog=lambda ms: machine.WDT(timeout=ms),
+            deep_sleep=_deep_sleep(board),
+        )
+    except ConfigError as e:
+        print("not provisioned: %s" % e)
+    except StorageError as e:
+        print("no storage: %s" % e)
+    return None

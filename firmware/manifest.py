@@ -1,0 +1,12 @@
+"""Freezes the firmware into a MicroPython build: FROZEN_MANIFEST=.../firmware/manifest.py.
+
+Include the port's own manifest first, as MicroPython's documentation of manifest files says:
+what it freezes (asyncio, the esp32 port's boot code) is still needed. `board.py` and `main.py`
+stay files on the device.
+"""
+
+include("$(PORT_DIR)/boards/manifest.py")
+metadata(description="Recording uploader", version="0.1.0")
+package("uploader", opt=3)
+package("recorders", opt=3)
+module("app.py", opt=3)

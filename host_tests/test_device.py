@@ -1,0 +1,281 @@
+"""From an empty device to a completed upload, with the commands alone, through the real mpremote
+against a real MicroPython on a pty."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from conftest import ROOT
+
+from tools.device import package
+from tools.simulator import Simulator
+
+
+@pytest.fixture
+def simulator(tmp_path):
+    with Simulator(tmp_path / "device") as s:
+        yield s
+
+
+def run(*args, **more):
+    return subprocess.run(
+        [sys.executable, "-m", "tools.device", *map(str, args)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        **more,
+    )
+
+
+def ok(*args, **more):
+    result = run(*args, **more)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def values(cloud, tmp_path, token=None, **more):
+    port = cloud.edge.port
+    path = tmp_path / "provision.json"
+    path.write_text(
+        json.dumps(
+            {
+                "api_url": cloud.api_url,
+                "device_token": token or cloud.new_device(),
+                "ca_file": str(cloud.root_pem),
+                "s3_url": f"https://localhost:{port}",
+                "heartbeat_minutes": 1,
+                "ntp_server": "",
+                "watchdog_s": 0,
+                **more,
+            }
+        )
+    )
+    return path
+
+
+def wait_for(true, what, seconds=60):
+    """Poll: what happens on the device has no other end to wait at."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+
+
+def test_from_an_empty_device_to_a_completed_upload(cloud, simulator, tmp_path):
+    port = ("--port", simulator.path)
+    assert "nothing is deployed" in run("status", *port).stdout
+    assert "copied" in ok("deploy", "--board", "unix", *port)
+    wait_for(lambda: b"not provisioned" in simulator.output, simulator.output)
+    assert "not provisioned" in run("status", *port).stdout
+
+    path = values(cloud, tmp_path)
+    token = json.loads(path.read_text())["device_token"]
+    cloud.service.command("dev_demo", "start_recording")
+    out = ok("provision", "--file", path, *port)
+    assert token not in out and "roots" in out
+    assert token.encode() not in simulator.output
+    assert len(list((simulator.root / "roots").iterdir())) == 1
+
+    wav = simulator.root / "captures/00000100.wav"
+    wait_for(lambda: wav.exists() and wav.stat().st_size > 20000, simulator.output)
+    # Looking at it ends what it records, and restarts it: then it uploads.
+    status = json.loads(ok("status", "--json", *port))
+    assert status["queue"]["pending"] == 1 and status["board"] == "unix"
+    wait_for(lambda: cloud.recordings() and cloud.recordings()[0].status == "uploaded", "upload")
+    (recording,) = cloud.recordings()
+    data = cloud.media_bytes(recording, recording.media[0])
+    assert data[:4] == b"RIFF" and len(data) > 20000
+
+    wait_for(lambda: b" completed " in simulator.output, "completed")
+    table = ok("status", *port)
+    assert "0 recordings" in table and "dev_demo" in table
+    log = ok("logs", *port)
+    assert " boot " in log and token not in log + table + json.dumps(status)
+    assert cloud.state.keys("heartbeat")
+
+
+def test_deploy_copies_only_what_changed_and_removes_what_is_stale(simulator):
+    port = ("--port", simulator.path)
+    count = len(package.build("unix"))
+    assert f"{count} of {count} files copied" in ok("deploy", "--board", "unix", *port)
+    assert "0 of" in ok("deploy", "--board", "unix", *port)
+    (simulator.root / "lib/uploader/http.mpy").write_bytes(b"spoiled")
+    (simulator.root / "lib/uploader/http.py").write_text("raise SystemExit")
+    (simulator.root / "mine.txt").write_text("mine")
+    out = ok("deploy", "--board", "unix", *port)
+    assert f"1 of {count} files copied, 1 removed" in out
+    assert (simulator.root / "mine.txt").exists()
+
+
+def test_pull_brings_the_captures_off_the_device(cloud, simulator, tmp_path):
+    port = ("--port", simulator.path)
+    ok("deploy", "--board", "unix", *port)
+    path = values(cloud, tmp_path, "dtok_unknown", heartbeat_minutes=0)
+    ok("provision", "--file", path, *port)
+    data = os.urandom(5000)
+    (tmp_path / "data").write_bytes(data)
+    code = (
+        "from app import make; a = make(); r = a.store.begin('x'); w = r.add('audio');"
+        "w.write(open('/data', 'rb').read()); r.end()"
+    )
+    for command in (["fs", "cp", tmp_path / "data", ":/data"], ["exec", code]):
+        subprocess.run(["mpremote", "connect", simulator.path, *command], check=True, timeout=60)
+    out = ok("pull", "--to", tmp_path / "pulled", *port)
+    assert "1 files" in out
+    assert (tmp_path / "pulled/00000100.opu").read_bytes() == data
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_another_token_asks_whose_recordings_these_are(cloud, simulator, tmp_path, answer):
+    port = ("--port", simulator.path)
+    ok("deploy", "--board", "unix", *port)
+    first = values(cloud, tmp_path, "dtok_of_before", heartbeat_minutes=0)
+    ok("provision", "--file", first, *port)
+    code = (
+        "from app import make; a = make(); r = a.store.begin('x');"
+        "r.add('audio').write(b'sound'); r.end()"
+    )
+    subprocess.run(["mpremote", "connect", simulator.path, "exec", code], check=True, timeout=60)
+    second = values(cloud, tmp_path, heartbeat_minutes=0)
+    out = ok("provision", "--file", second, *port, input=answer + "\n")
+    assert "same end user?" in out
+    if answer == "y":
+        wait_for(lambda: [r for r in cloud.recordings() if r.status == "uploaded"], "upload")
+    else:
+        status = json.loads(ok("status", "--json", *port))
+        assert status["queue"]["held"] == 1 and cloud.recordings() == []
+
+
+def test_interactive_provisioning_never_shows_a_secret(cloud, simulator, tmp_path):
+    port = ("--port", simulator.path)
+    ok("deploy", "--board", "unix", *port)
+    # At the prompts of a person; without a terminal the prompts still hide what is typed.
+    out = run("provision", *port, input=f"{cloud.api_url}\ndtok_secret\nhome\nwifisecret\n\n\n")
+    assert "dtok_secret" not in out.stdout and "wifisecret" not in out.stdout
+    # This machine does not trust the local cloud's root, so nothing was written.
+    assert out.returncode == 1 and "does not trust" in out.stdout
+    assert not (simulator.root / "config.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"wifi": [{"ssid": "x", "key": "short"}]}, "8 to 63 characters"),
+        ({"colour": 1}, "unknown key 'colour'"),
+        ({"device_token": ""}, "'device_token' is empty"),
+        ({"sim_pin": "12"}, "4 to 8 digits"),
+        ({"api_url": "https://localhost:1/v1"}, "can't be reached"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_written(cloud, simulator, tmp_path, change, words):
+    path = values(cloud, tmp_path, **change)
+    out = run("provision", "--file", path, "--port", simulator.path)
+    assert out.returncode == 1 and words in out.stdout.replace("\n", " ")
+    assert not (simulator.root / "config.json").exists()
+
+
+def test_errors_say_what_to_do(simulator, tmp_path):
+    def says(*args):
+        result = run(*args)
+        assert result.returncode in (1, 2) and "Traceback" not in result.stdout + result.stderr
+        return " ".join(result.stdout.split())
+
+    assert "There is no port /dev/nothing" in says("status", "--port", "/dev/nothing")
+    assert "BOARD is one of: esp32_generic" in says("deploy", "--board", "toaster")
+    assert "wants a MicroPython for esp32" in says(
+        "deploy", "--board", "esp32_generic", "--port", simulator.path
+    )
+    assert "can't be read" in says("provision", "--file", "/x", "--port", simulator.path)
+    out = says("flash", "--board", "lilygo_t_a7670")
+    assert "ESP32_GENERIC, variant SPIRAM" in out and "1.24" in out
+    assert "is not flashed" in says("flash", "--board", "unix")
+    (tmp_path / "x.bin").write_bytes(b"x")
+    out = says("flash", "--board", "esp32_generic", "--port", simulator.path)
+    assert "No firmware for esp32_generic" in out
+    # A port that is in use.
+    import serial
+
+    with serial.Serial(simulator.path, exclusive=True):
+        assert "using it?" in says("status", "--port", simulator.path)
+
+
+def test_a_port_without_micropython_and_one_that_is_too_old(tmp_path, monkeypatch):
+    from tools.device import connection
+
+    master, slave = os.openpty()
+    monkeypatch.setattr(connection.SerialTransport, "_is_pty_device", staticmethod(lambda _: False))
+    with pytest.raises(connection.DeviceError, match="No MicroPython answers"):
+        with connection.Device(os.ttyname(slave)):
+            pass
+    monkeypatch.undo()
+    monkeypatch.setattr(connection, "MIN_VERSION", (9, 0))
+    with Simulator(tmp_path / "old") as simulator:
+        with pytest.raises(connection.DeviceError, match="too old"):
+            with connection.Device(simulator.path):
+                pass
+
+
+def test_a_full_flash_is_told():
+    from tools.device.connection import explain
+
+    assert "full" in str(explain("Traceback\nOSError: [Errno 28] ENOSPC"))
+    assert "out of memory" in str(explain("MemoryError: memory allocation failed"))
+
+
+def test_mip_installs_every_module_and_the_copy_works(cloud, simulator, tmp_path):
+    """`mpremote mip install` of firmware/package.json, from the checkout."""
+    listed = json.loads((ROOT / "firmware/package.json").read_text())
+    paths = {target for target, _ in listed["urls"]}
+    assert paths == {str(m) for m in package.modules() if m.parts[0] == "uploader"}
+    for target, source in listed["urls"]:
+        assert (ROOT / "firmware" / source).is_file() and source.endswith(target)
+    subprocess.run(
+        ["mpremote", "connect", simulator.path, "mip", "install", "--target", "/lib"]
+        + [str(ROOT / "firmware/package.json")],
+        check=True,
+        timeout=100,
+    )
+    settings = cloud.device_config("/captures", ntp_server="", roots=["/root.der"])
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    code = (
+        "import asyncio, uploader;"
+        "from uploader.links.host import HostLink;"
+        "assert uploader.__file__.startswith('/lib/'), uploader.__file__;"
+        "s = uploader.load_config('/config.json');"
+        "st = uploader.Store.from_config(s); r = st.begin('mip');"
+        "r.add('audio').write(b'x' * 3000); r.end();"
+        "print(asyncio.run(uploader.Uploader(s, st, [HostLink()]).drain(30)))"
+    )
+    for command in (
+        ["fs", "cp", str(tmp_path / "config.json"), ":/config.json"],
+        ["fs", "cp", str(cloud.root_der), ":/root.der"],
+        ["exec", code],
+    ):
+        result = subprocess.run(
+            ["mpremote", "connect", simulator.path, *command],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+    assert "True" in result.stdout
+    assert [r.status for r in cloud.recordings()] == ["uploaded"]
+
+
+def test_the_freeze_manifest_names_every_module():
+    """Read as MicroPython's own manifest tool does: functions in a plain Python file."""
+    frozen = []
+    space = {
+        "package": lambda name, base_path=".", opt=None: frozen.append(name),
+        "module": lambda name, base_path=".", opt=None: frozen.append(name),
+        "metadata": lambda **_: None,
+        "include": lambda *_: None,
+    }
+    exec((ROOT / "firmware/manifest.py").read_text(), space)
+    assert sorted(frozen) == ["app.py", "recorders", "uploader"]
+    for name in frozen:
+        assert (ROOT / "firmware" / name).exists()

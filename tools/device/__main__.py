@@ -1,0 +1,246 @@
+"""The commands. `python -m tools.device --help`; the Makefile has a target for each."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.table import Table
+
+from . import deploy as deploying
+from . import package
+from . import provision as provisioning
+from .connection import Device, DeviceError, choose
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+console = Console(highlight=False)
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "recording-uploader"
+
+Port = Annotated[str | None, typer.Option(help="The device's port (default: the only one).")]
+Board = Annotated[str | None, typer.Option(help="The board's name, a folder of boards/.")]
+
+
+def _progress():
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TransferSpeedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+@app.command()
+def flash(
+    board: Board = None,
+    port: Port = None,
+    firmware: Annotated[Path | None, typer.Option(help="The MicroPython .bin file.")] = None,
+    erase: Annotated[bool, typer.Option(help="Erase everything first, recordings too.")] = False,
+):
+    """Put MicroPython on a board, with esptool."""
+    facts = package.board(board)
+    if not facts["chip"]:
+        raise DeviceError(f"BOARD={facts['name']} is not flashed.")
+    name = facts["build"] + ("-" + facts["variant"] if facts["variant"] else "")
+    if firmware is None:
+        # Builds are named BOARD[-VARIANT]-DATE-VERSION.bin.
+        found = sorted(CACHE.glob(f"{name}-[0-9]*.bin"))
+        if not found:
+            raise DeviceError(
+                f"No firmware for {facts['name']}. Download the newest release of the MicroPython "
+                f"build {facts['build']}"
+                + (f", variant {facts['variant']}" if facts["variant"] else "")
+                + f" (micropython.org/download/{facts['build']}/), at least 1.24, and put the .bin "
+                f"file into {CACHE}, or name it: make flash BOARD={facts['name']} "
+                "ARGS='--firmware FILE.bin'."
+            )
+        firmware = found[-1]
+    if not firmware.is_file():
+        raise DeviceError(f"There is no file {firmware}.")
+    tool = [sys.executable, "-m", "esptool", "--chip", facts["chip"], "--port", choose(port)]
+    console.print(f"flashing {firmware.name} to {facts['name']}")
+    steps = [["erase-flash"]] if erase else []
+    steps.append(["write-flash", facts["offset"], str(firmware)])
+    for step in steps:
+        if subprocess.run([*tool, *step]).returncode:
+            raise DeviceError(
+                "esptool failed (see above). Hold BOOT, press RESET, let go of BOOT, and try again."
+            )
+    console.print("done; next: make deploy, then make provision")
+
+
+@app.command()
+def deploy(board: Board = None, port: Port = None):
+    """Copy the firmware to a device: what changed, verified, then restart it."""
+    facts = package.board(board)
+    files = package.build(facts["name"])
+    with Device(port) as device, _progress() as progress:
+        deploying.check_platform(device, facts)
+        task = progress.add_task("copying", total=package.size(files))
+        copied, removed = deploying.copy(device, files, lambda n: progress.advance(task, n))
+        device.restart()
+    console.print(
+        f"{copied} of {len(files)} files copied, {removed} removed, all verified; restarted"
+    )
+
+
+@app.command()
+def provision(
+    port: Port = None,
+    file: Annotated[Path | None, typer.Option(help="Take the values from a JSON file.")] = None,
+    same_user: Annotated[
+        bool | None,
+        typer.Option(
+            "--same-user/--new-user",
+            help="Whether a new token is of the same end user (default: asked when it matters).",
+        ),
+    ] = None,
+):
+    """Write networks, token and root certificates to a device, then restart it."""
+    with Device(port) as device:
+        values = provisioning.from_file(file) if file else provisioning.ask()
+        config = provisioning.provision(device, values, same_user, typer.confirm)
+        device.restart()
+    links = [n["ssid"] for n in config.get("wifi", [])]
+    if "apn" in config:
+        links.append(config["apn"])
+    console.print(f"API        {config['api_url']}")
+    console.print(f"networks   {', '.join(links) or 'none'}")
+    console.print(f"roots      {', '.join(config['roots']) or 'none'}")
+    console.print("written; restarted")
+
+
+_STATUS = """
+try:
+    app
+except NameError:
+    app = None
+try:
+    if app is None:
+        from app import make
+        app = make()
+    if app is None:
+        answer = {"error": "not provisioned: make provision"}
+    else:
+        answer = app.status()
+        answer["events"] = app.log.lines[-20:]
+except ImportError:
+    answer = {"error": "nothing is deployed: make deploy"}
+"""
+
+
+def _status(device: Device) -> dict:
+    answer = device.ask(_STATUS)
+    if "error" in answer:
+        raise DeviceError(f"The device is {answer['error']} PORT={device.port}.")
+    return answer
+
+
+@app.command()
+def status(
+    port: Port = None, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False
+):
+    """What a device is doing. It is interrupted for that, and restarted."""
+    with Device(port) as device:
+        answer = _status(device)
+        device.restart()
+    if as_json:
+        print(json.dumps(answer, indent=1))
+        return
+    queue = answer["queue"]
+    table = Table(show_header=False, box=None, pad_edge=False)
+    rows = [
+        ("board", answer["board"]),
+        ("module", answer["version"]),
+        ("MicroPython", answer["firmware"]),
+        ("state", answer["state"]),
+        ("clock", f"{answer['time'] or 'unknown'} ({answer['time_source'] or 'no source'})"),
+        ("link", answer["link"] or "none"),
+        ("signal", f"{answer['signal_dbm']} dBm" if answer["signal_dbm"] is not None else "-"),
+        (
+            "battery",
+            f"{answer['battery_percent']} %" if answer["battery_percent"] is not None else "-",
+        ),
+        ("token", answer["token"].replace("_", " ")),
+        ("device", answer["device_id"] or "not known yet"),
+        ("pending", f"{queue['pending']} recordings, {queue['bytes']:,} bytes in all"),
+        ("quarantined", str(queue["quarantined"])),
+        ("held back", str(queue["held"])),
+        ("free", f"{queue['free_bytes']:,} bytes; heap {answer['heap_free']:,}"),
+    ]
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    for recording in queue["recordings"][:20]:
+        files = ", ".join(f"{f['name']} {f['size']:,}" for f in recording["files"])
+        console.print(f"  {recording['id']} {recording['state']:<11} {files}", soft_wrap=True)
+        if "reason" in recording:
+            console.print(f"         {recording['reason']}", soft_wrap=True)
+    for line in answer["log"][-5:]:
+        console.print(f"  {line}", soft_wrap=True)
+
+
+@app.command()
+def logs(port: Port = None):
+    """What happened lately on a device."""
+    with Device(port) as device:
+        answer = _status(device)
+        device.restart()
+    for line in [*answer["log"], "--- since the last boot", *answer["events"]]:
+        print(line)
+
+
+@app.command()
+def pull(
+    port: Port = None,
+    to: Annotated[Path, typer.Option(help="Where to put them.")] = Path("build/pulled"),
+):
+    """Copy the captures that are on a device; nothing is deleted there."""
+    with Device(port) as device, _progress() as progress:
+        answer = _status(device)
+        folder = device.ask("answer = app.store.directory")
+        files = [f for r in answer["queue"]["recordings"] for f in r["files"]]
+        task = progress.add_task("copying", total=sum(f["size"] for f in files))
+        to.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            data = device.transport.fs_readfile(f"{folder}/{file['name']}", chunk_size=1024)
+            (to / file["name"]).write_bytes(data)
+            progress.advance(task, len(data))
+        device.restart()
+    console.print(f"{len(files)} files in {to}")
+
+
+@app.command()
+def repl(port: Port = None):
+    """A REPL on a device (Ctrl-] ends it)."""
+    sys.exit(subprocess.call([shutil.which("mpremote"), "connect", choose(port), "repl"]))
+
+
+def main() -> int:
+    """Run a command; the exit status."""
+    try:
+        app(standalone_mode=False)
+        return 0
+    except DeviceError as e:
+        console.print(f"[red]error:[/] {e}", soft_wrap=True)
+        return 1
+    except typer.Abort:
+        console.print("nothing was written")
+        return 1
+    except typer.Exit as e:
+        return e.exit_code
+    except Exception as e:
+        if hasattr(e, "format_message"):  # bad usage, as click tells it
+            console.print(f"[red]error:[/] {e.format_message()}")
+            return 2
+        raise
+
+
+if __name__ == "__main__":
+    sys.exit(main())

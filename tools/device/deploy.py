@@ -1,0 +1,112 @@
+"""Copying to a device what changed, and nothing else."""
+
+from .connection import Device, DeviceError, explain
+from .package import File
+
+_HASHES = """
+import os, hashlib
+from binascii import hexlify
+answer = {}
+def walk(folder):
+    try:
+        names = list(os.ilistdir(folder))
+    except OSError:
+        return
+    for entry in names:
+        path = folder + "/" + entry[0]
+        if entry[1] == 0x4000:
+            walk(path)
+        else:
+            look(path)
+def look(path):
+    h = hashlib.sha256()
+    buf = bytearray(512)
+    try:
+        with open(path, "rb") as f:
+            while True:
+                n = f.readinto(buf)
+                if not n:
+                    break
+                h.update(memoryview(buf)[:n])
+    except OSError:
+        return
+    answer[path] = hexlify(h.digest()).decode()
+for folder in folders:
+    walk(folder)
+look("/main.py")
+for name in ("app", "board"):
+    look("/lib/" + name + ".mpy")
+    look("/lib/" + name + ".py")
+"""
+_FOLDERS = ["/lib/uploader", "/lib/recorders"]
+
+
+def check_platform(device: Device, board: dict):
+    """Raise DeviceError unless the device is the kind of machine that the board is."""
+    platform = device.info["platform"]
+    if platform != board["platform"]:
+        raise DeviceError(
+            f"BOARD={board['name']} wants a MicroPython for {board['platform']}, but the device at "
+            f"{device.port} runs one for {platform} ({device.info['machine']})."
+        )
+    chip = board["chip"]
+    if chip and chip.upper() not in device.info["machine"].upper().replace("-", ""):
+        raise DeviceError(
+            f"BOARD={board['name']} has an {chip}, but the device at {device.port} says that it is "
+            f"{device.info['machine']!r}."
+        )
+    if device.info["mpy"] and device.info["mpy"] != 6:
+        raise DeviceError(
+            f"The device takes .mpy files of version {device.info['mpy']}, and this mpy-cross "
+            "makes version 6: use a current MicroPython."
+        )
+
+
+def present(device: Device) -> dict[str, str]:
+    """SHA-256 by path of what of ours is on the device."""
+    return device.ask(_HASHES, folders=_FOLDERS)
+
+
+def copy(device: Device, files: list[File], advance=lambda n: None) -> tuple[int, int]:
+    """Copy what differs, remove what is no longer ours, verify; (copied, removed)."""
+    there = present(device)
+    changed = [f for f in files if there.get(f.path) != f.sha256]
+    # A source beside its compiled form would be imported in its stead.
+    wanted = {f.path for f in files}
+    stale = [p for p in there if p not in wanted]
+    if stale:
+        device.run("import os\n" + "".join(f"os.remove({p!r})\n" for p in stale))
+    folders = sorted({f.path.rsplit("/", 1)[0] for f in changed} - {""})
+    made = set()
+    for folder in folders:
+        parts = folder.split("/")[1:]
+        for i in range(len(parts)):
+            path = "/" + "/".join(parts[: i + 1])
+            if path not in made:
+                made.add(path)
+                device.run(
+                    f"import os\ntry:\n os.mkdir({path!r})\nexcept OSError as e:\n"
+                    " if e.errno != 17: raise\n"
+                )
+    for file in changed:
+        write(device, file)
+        advance(len(file.data))
+    if changed:
+        now = present(device)
+        wrong = [f.path for f in changed if now.get(f.path) != f.sha256]
+        if wrong:
+            raise DeviceError(
+                f"{wrong[0]} did not arrive as it was sent. The flash may be full or failing; "
+                "try again, then erase and flash the board."
+            )
+    return len(changed), len(stale)
+
+
+def write(device: Device, file: File):
+    """Write one file."""
+    try:
+        device.transport.fs_writefile(file.path, file.data)
+    except OSError as e:
+        raise explain(f"OSError: {e.errno} {e}") from e
+    except Exception as e:
+        raise explain(getattr(e, "error_output", str(e))) from e

@@ -1,0 +1,80 @@
+"""What goes onto a device: the files of firmware/, compiled, and the board's own."""
+
+import hashlib
+import json
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from .connection import DeviceError
+
+ROOT = Path(__file__).parents[2]
+FIRMWARE = ROOT / "firmware"
+BOARDS = ROOT / "boards"
+# Not for every device: the plug-in for another HTTP client.
+_LEFT_OUT = {"uploader/requests_transport.py"}
+_SOURCES = ("uploader", "recorders")
+
+
+@dataclass(frozen=True)
+class File:
+    """A file for the device: `path` there, its `data`."""
+
+    path: str
+    data: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Of the data, as hex."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def boards() -> dict[str, dict]:
+    """Every board's facts by its name."""
+    return {p.parent.name: json.loads(p.read_text()) for p in sorted(BOARDS.glob("*/board.json"))}
+
+
+def board(name: str | None) -> dict:
+    """A board's facts; a DeviceError that lists the boards if there is none of that name."""
+    known = boards()
+    key = (name or "").lower().replace("-", "_")
+    if key not in known:
+        raise DeviceError(f"There is no board {name!r}. BOARD is one of: {', '.join(known)}.")
+    return {"name": key, **known[key]}
+
+
+def modules() -> list[Path]:
+    """Every module of firmware/ but main.py, relative to it."""
+    found = [FIRMWARE / "app.py"]
+    for folder in _SOURCES:
+        found += (FIRMWARE / folder).rglob("*.py")
+    return sorted(p.relative_to(FIRMWARE) for p in found)
+
+
+def build(name: str) -> list[File]:
+    """All files of a board, compiled by mpy-cross where MicroPython imports them."""
+    board(name)
+    files = [File("/main.py", (FIRMWARE / "main.py").read_bytes())]
+    with tempfile.TemporaryDirectory(prefix="mpy-") as folder:
+        out = Path(folder) / "x.mpy"
+
+        def compiled(source: Path, shown: str) -> bytes:
+            command = ["mpy-cross", "-s", shown, "-o", out, source]
+            result = subprocess.run(command, capture_output=True, text=True)
+            if result.returncode:
+                raise DeviceError(f"mpy-cross refused {source.name}: {result.stderr.strip()}")
+            return out.read_bytes()
+
+        for module in modules():
+            if str(module) not in _LEFT_OUT:
+                path = "/lib/" + str(module.with_suffix(".mpy"))
+                files.append(File(path, compiled(FIRMWARE / module, module.name)))
+        source = BOARDS / board(name)["name"] / "board.py"
+        files.append(File("/lib/board.mpy", compiled(source, "board.py")))
+    return files
+
+
+def size(files: list[File]) -> int:
+    """Bytes in all."""
+    return sum(len(f.data) for f in files)

@@ -1,0 +1,173 @@
+"""MicroPython's REPL over standard input and output, for the unix port: repl.py ROOT MODE.
+
+What mpremote and a person at a terminal use of it: the friendly prompt, the raw REPL (Ctrl-A,
+code, Ctrl-D; docs "reference/repl"), Ctrl-C, and soft reset. ROOT becomes the device's "/". MODE
+is `boot` (boot.py and main.py are run), or `raw` (as after a soft reset from the raw REPL). Exits
+with 75 for a soft reset from the raw REPL, 76 for any other reset.
+"""
+
+import sys
+
+import vfs
+
+ROOT, MODE = sys.argv[1:3]
+RAW_RESET, RESET = 75, 76
+
+
+class Machine:
+    """What of `machine` a device's code uses, without a machine."""
+
+    def __init__(self):
+        self.slept = None
+
+    def reset(self):
+        sys.exit(RESET)
+
+    soft_reset = reset
+
+    def deepsleep(self, ms=None):
+        sys.exit(RESET)
+
+    def unique_id(self):
+        return b"\x00\x01\x02\x03"
+
+    class WDT:
+        def __init__(self, timeout):
+            pass
+
+        def feed(self):
+            pass
+
+
+def out(text):
+    sys.stdout.buffer.write(text if isinstance(text, bytes) else text.encode())
+
+
+def byte():
+    while True:
+        try:
+            data = sys.stdin.buffer.read(1)
+        except KeyboardInterrupt:
+            continue  # nothing was running; the character itself comes too
+        if not data:
+            sys.exit(0)
+        return data
+
+
+def read_code():
+    """Code up to Ctrl-D; None if Ctrl-C threw it away or Ctrl-B left the raw REPL."""
+    code = b""
+    while True:
+        c = byte()
+        if c == b"\x04":
+            return code
+        if c == b"\x03":
+            code = b""
+        elif c == b"\x02":
+            return None
+        elif c == b"\x01":
+            code = b""
+            out("raw REPL; CTRL-B to exit\r\n>")
+        elif c == b"\x05" and not code:
+            # Raw-paste mode is asked for with "A" and Ctrl-A: understood, not supported.
+            byte()
+            byte()
+            out(b"R\x00")
+        else:
+            code += c
+
+
+def run(code, name, space):
+    """Run code; True unless it raised. What it raised is printed."""
+    try:
+        exec(compile(code, name, "exec"), space)
+        return True
+    except SystemExit:
+        raise
+    except BaseException as e:
+        sys.print_exception(e, sys.stdout)
+        return False
+
+
+def raw(space):
+    out("raw REPL; CTRL-B to exit\r\n>")
+    while True:
+        code = read_code()
+        if code is None:
+            return
+        if not code.strip():
+            out("OK\r\nMPY: soft reboot\r\n")
+            sys.exit(RAW_RESET)
+        out("OK")
+        error = b""
+        try:
+            exec(compile(code.decode(), "<stdin>", "exec"), space)
+        except SystemExit:
+            raise
+        except BaseException as e:
+            import io
+
+            text = io.StringIO()
+            sys.print_exception(e, text)
+            error = text.getvalue().encode()
+        out(b"\x04" + error + b"\x04>")
+
+
+def friendly(space):
+    version = ".".join(map(str, sys.implementation.version[:3]))
+    banner = "MicroPython %s; simulator\r\n>>> " % version
+    out(banner)
+    line = b""
+    while True:
+        c = byte()
+        if c == b"\x01":
+            raw(space)
+            out(banner)
+        elif c == b"\x02":
+            out(banner)
+        elif c == b"\x03":
+            line = b""
+            out("\r\n>>> ")
+        elif c == b"\x04":
+            out("MPY: soft reboot\r\n")
+            sys.exit(RESET)
+        elif c in b"\r\n":
+            out("\r\n")
+            code, line = line.decode(), b""
+            try:
+                value = eval(code, space)
+                if value is not None:
+                    out(repr(value) + "\r\n")
+            except SyntaxError:
+                run(code, "<stdin>", space)
+            except SystemExit:
+                raise
+            except BaseException as e:
+                sys.print_exception(e, sys.stdout)
+            out(">>> ")
+        else:
+            line += c
+            out(c)
+
+
+def main():
+    sys.modules["machine"] = Machine()
+    vfs.umount("/")
+    vfs.mount(vfs.VfsPosix(ROOT), "/")
+    sys.path[:] = ["", ".frozen", "/lib"]
+    space = {"__name__": "__main__"}
+    out(b"\x16")  # to the simulator: from here on Ctrl-C can be handled
+    if MODE == "raw":
+        raw(space)
+    else:
+        for name in ("/boot.py", "/main.py"):
+            try:
+                with open(name) as f:
+                    code = f.read()
+            except OSError:
+                continue
+            run(code, name[1:], space)
+    friendly(space)
+
+
+main()

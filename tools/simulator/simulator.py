@@ -1,0 +1,87 @@
+"""The pty and the process behind it."""
+
+import os
+import select
+import signal
+import subprocess
+import threading
+import tty
+from pathlib import Path
+
+_REPL = Path(__file__).parent / "device/repl.py"
+_RAW_RESET, _RESET = 75, 76
+
+
+class Simulator:
+    """A device whose file system is the directory `root`, at `path`, a pty, from `with
+    Simulator(root) as s:` on. It boots at once: boot.py and main.py are run if they are there.
+    `output` is what it has printed so far."""
+
+    def __init__(self, root: Path, heap: str = "512k"):
+        self.root = root
+        self.output = b""
+        self._heap = heap
+        self._stop = False
+        self._child = None
+        self._ready = False
+
+    def __enter__(self):
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        self.path = os.ttyname(self._slave)
+        self._spawn("boot")
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop = True
+        self._thread.join(10)
+        self._child.kill()
+        self._child.wait()
+        os.close(self._master)
+        os.close(self._slave)
+
+    def _spawn(self, mode):
+        self._ready = False
+        self._child = subprocess.Popen(
+            ["micropython", "-X", f"heapsize={self._heap}", _REPL, self.root.resolve(), mode],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+        )
+
+    def _run(self):
+        while not self._stop:
+            out = self._child.stdout.fileno()
+            # What the host sends waits until there is somebody to take it.
+            sources = [self._master, out] if self._ready else [out]
+            ready = select.select(sources, [], [], 0.05)[0]
+            if self._master in ready:
+                self._from_host(os.read(self._master, 4096))
+            if out in ready:
+                data = os.read(out, 4096)
+                if not data:
+                    self._ended()
+                    continue
+                if not self._ready and data[:1] == b"\x16":
+                    self._ready = True
+                    data = data[1:]
+                self.output += data
+                os.write(self._master, data)
+
+    def _from_host(self, data):
+        # Ctrl-C interrupts what runs, as the UART's interrupt character does.
+        if b"\x03" in data:
+            self._child.send_signal(signal.SIGINT)
+        try:
+            self._child.stdin.write(data)
+        except BrokenPipeError:
+            pass
+
+    def _ended(self):
+        code = self._child.wait()
+        if not self._stop:
+            self._spawn("raw" if code == _RAW_RESET else "boot")
