@@ -46,6 +46,7 @@ def main(
         config.write_text(json.dumps(settings, indent=1) + "\n")
         config.chmod(0o600)
         console.print(f"device API   {cloud.api_url}", highlight=False)
+        console.print(f"page         {cloud.page_url}  (what arrives)", highlight=False)
         console.print(f"kept in      {data or 'memory'}", highlight=False)
         console.print(f"device       {config}  (its token, the root certificate)", highlight=False)
         console.print("\nrecord and upload with it:", highlight=False)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import uvicorn
 
+from . import page
 from .api import Service
 from .edge import Edge
 from .limits import Limits
@@ -38,6 +39,8 @@ class Cloud:
         self.root_der = self.authority.root_der
         self.root_pem = self.authority.root_pem
         self.state = self.s3 = self.edge = self.service = None
+        self.page_url = None  # a page to see what arrives, in a browser on this machine
+        self._page_server = None
         self._server = self._thread = self._error = None
 
     def __enter__(self):
@@ -96,15 +99,33 @@ class Cloud:
         server = asyncio.create_task(self._server.serve([listener]))
         while not self._server.started and not server.done():
             await asyncio.sleep(0.01)
+        shown = asyncio.create_task(self._serve_page())
+        while self.page_url is None and not shown.done():
+            await asyncio.sleep(0.01)
         ready.set()
         await server
+        await shown
         await self.edge.stop()
+
+    async def _serve_page(self):
+        listener = socket.create_server(("127.0.0.1", 0))
+        app = page.build(self.state, self.s3.get)
+        config = uvicorn.Config(app, log_level="warning", lifespan="off")
+        self._page_server = uvicorn.Server(config)
+        serving = asyncio.create_task(self._page_server.serve([listener]))
+        while not self._page_server.started and not serving.done():
+            await asyncio.sleep(0.01)
+        self.page_url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        await serving
 
     def stop(self):
         """Stop all parts and remove what is not to be kept."""
         if self._server:
             self._server.should_exit = True
             self._server.force_exit = True
+        if self._page_server:
+            self._page_server.should_exit = True
+            self._page_server.force_exit = True
         if self._thread:
             self._thread.join(30)
         if self.s3:
