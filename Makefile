@@ -35,6 +35,9 @@ soak: .venv/ready ## 2,000 recordings through random faults (ARGS=--help)
 crash-test: .venv/ready ## power cuts at every flash operation, and kills (ARGS=--help)
 	$(BIN)/python -m tools.crash $(ARGS)
 
+bench: .venv/ready ## throughput, memory, wire, links, size, flash, growth (ARGS=--help)
+	$(BIN)/python -m tools.bench $(ARGS)
+
 DEVICE = $(BIN)/python -m tools.device
 AT = $(if $(PORT),--port $(PORT))
 ON = $(if $(BOARD),--board $(BOARD))
@@ -70,5 +73,5 @@ format: .venv/ready ## rewrite the code as ruff likes it
 clean: ## remove what was built
 	rm -rf build .venv
 
-.PHONY: help venv demo cloud test crash-test fault-test soak flash deploy provision status \
+.PHONY: help venv demo cloud test crash-test fault-test soak bench flash deploy provision status \
 	logs pull repl simulator format clean

@@ -7,9 +7,9 @@ import subprocess
 
 from conftest import ROOT, Board
 
-from tools.sink import Sink
+from tools.bench.sink import Sink
 
-SCRIPTS = ROOT / "host_tests/scripts"
+BENCH = ROOT / "tools/bench/device"
 
 
 def test_every_file_of_the_firmware_compiles(mpy):
@@ -38,7 +38,7 @@ def test_a_file_goes_out_at_nearly_the_interpreters_own_speed(tmp_path):
     """32 MiB over TLS against a hand-written blocking loop, by turns in one run."""
     with Sink(tmp_path) as sink:
         result = subprocess.run(
-            ["micropython", SCRIPTS / "put_speed.py"]
+            ["micropython", BENCH / "put.py"]
             + [tmp_path / "root.der", "localhost", str(sink.port), str(32 << 20), "5"],
             capture_output=True,
             text=True,
@@ -61,7 +61,7 @@ def test_a_whole_cycle_of_2_mib_fits_a_heap_of_128_kib(cloud, tmp_path, mpy):
         data = os.urandom(2 << 20)
         board.add(board.file("a.opus", data))
         result = subprocess.run(
-            ["micropython", "-X", "heapsize=128k", SCRIPTS / "drain_report.py", mpy, board.config],
+            ["micropython", "-X", "heapsize=128k", BENCH / "cycle.py", mpy, board.config],
             capture_output=True,
             text=True,
             timeout=60,

@@ -23,13 +23,13 @@ _IN = const(1)  # select.POLLIN
 _OUT = const(4)  # select.POLLOUT
 _BAD = const(0x38)  # POLLERR, POLLHUP, POLLNVAL
 _IPPROTO_TCP = const(6)
-_SEND_BUFFER = const(65536)
+_SEND_BUFFER = const(262144)
 _MAX_HEAD = const(8192)  # bytes of one answer's head
 _MAX_URL = const(4096)
 _MAX_DRAIN = const(65536)  # a longer answer body ends the connection instead
 _YIELD_MS = const(20)  # longest stretch without letting other tasks run
 _REPORT_MS = const(500)
-_LOOK_EVERY = const(4)  # chunks between looks for an early answer
+_LOOK_EVERY = const(16)  # chunks between looks for an early answer
 _PAUSE_MAX_MS = const(8)
 
 # The answer's header fields that anyone here asks for; the rest is not kept.

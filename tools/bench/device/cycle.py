@@ -1,4 +1,4 @@
-"""Drain a configuration and print counters as JSON: drain_report.py FIRMWARE CONFIG."""
+"""Drain a configuration and print counters as JSON: cycle.py FIRMWARE CONFIG."""
 
 import sys
 
