@@ -45,6 +45,18 @@ def main(
         settings = cloud.device_config(folder / "storage", roots=[str(root)])
         config.write_text(json.dumps(settings, indent=1) + "\n")
         config.chmod(0o600)
+        pem = folder / "root.pem"
+        pem.write_bytes(cloud.root_pem.read_bytes())
+        device = {
+            "api_url": cloud.api_url,
+            "device_token": settings["device_token"],
+            "ca_file": str(pem),
+            "s3_url": f"https://localhost:{cloud.edge.port}",
+            "heartbeat_minutes": 1,
+        }
+        provision = folder / "provision.json"
+        provision.write_text(json.dumps(device, indent=1) + "\n")
+        provision.chmod(0o600)
         console.print(f"device API   {cloud.api_url}", highlight=False)
         console.print(f"page         {cloud.page_url}  (what arrives)", highlight=False)
         console.print(f"kept in      {data or 'memory'}", highlight=False)
@@ -53,6 +65,8 @@ def main(
         board = f"micropython boards/unix/main.py {config}"
         console.print(f"  {board} add FILE.opus", highlight=False, soft_wrap=True)
         console.print(f"  {board} drain\n", highlight=False, soft_wrap=True)
+        console.print("or with a device on this machine (make simulator):", highlight=False)
+        console.print(f"  make provision PORT=... ARGS='--file {provision}'\n", soft_wrap=True)
         console.print("Ctrl-C stops it.", highlight=False)
         stop.wait()
     finally:
