@@ -370,10 +370,8 @@ class Http:
             sent += n
             self.bytes_out += n
             look += 1
-            if look == _LOOK_EVERY:
-                look = 0
-                if self._early(conn):
-                    return True
+            if look & 1:
+                continue  # every other chunk is often enough for what follows
             now = ticks()
             if diff(now, yielded) >= _YIELD_MS:
                 await asyncio.sleep_ms(0)
@@ -381,6 +379,10 @@ class Http:
             if progress and diff(now, reported) >= _REPORT_MS:
                 reported = now
                 progress(sent)
+            if look == _LOOK_EVERY:
+                look = 0
+                if self._early(conn):
+                    return True
         if progress:
             progress(size)
         return False

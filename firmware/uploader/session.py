@@ -19,7 +19,7 @@ from .retry import COMPLETE, CREATE, PUT, UPLOAD_URL
 
 _BATCH = const(32)  # files whose upload-urls are held at once, with one connection
 _PATH = ("dns", "connect", "closed", "stall", "tls", "not_tls", "link")
-_BATCH_BYTES = const(8 << 20)  # and their bytes: a slow link must send them within the hour
+_BATCH_BYTES = const(32 << 20)  # and their bytes: a slow link must send them within the hour
 
 
 class Outcome:

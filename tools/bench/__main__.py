@@ -72,7 +72,7 @@ def plot(growth: dict, path: Path):
             axis.plot(x, [p[index] / scale for p in growth[name]], "o-")
             axis.set_xlabel(unit)
             axis.set_ylabel(label)
-            axis.set_ylim(bottom=0)
+            axis.set_ylim(0, 1.2 * max(p[index] / scale for p in growth[name]))
             axis.grid(alpha=0.3)
     figure.suptitle("One upload by file size; a drain by queue length (small files)")
     figure.tight_layout()
