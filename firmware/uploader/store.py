@@ -82,6 +82,7 @@ class Store:
             settings.delete_when_full,
             mount,
         )
+        store.guard(lambda: _make_directory(settings.state))
         path, token = settings.state + "/token", settings.device_token
         store.credentials = store.with_spare(lambda: Credentials(path, token, settings.same_user))
         store.binding = store.credentials.binding
@@ -96,7 +97,7 @@ class Store:
         self._writers = []  # media files open for writing
         if self._mount:
             self.guard(self._mount)
-        self.guard(self._make_directory)
+        self.guard(lambda: _make_directory(self.directory))
         self._own = Durable(self.directory + "/store")
         if "id" not in self._own.value:
             self._own.value["id"] = hexlify(os.urandom(4)).decode()
@@ -110,17 +111,6 @@ class Store:
         self._free = 0
         self.put_by()
         self.free_bytes()
-
-    def _make_directory(self):
-        try:
-            mode = os.stat(self.directory or "/")[0]
-        except OSError as e:
-            if e.errno != _ENOENT:
-                raise
-            os.mkdir(self.directory)
-            return
-        if mode & _DIR == 0:
-            raise StorageError("%s is not a directory" % self.directory)
 
     def begin(self, name=None, started_at=None, metadata=None, priority=0, live=False):
         """Begin a recording and return it; it is on flash when this returns.
@@ -490,6 +480,18 @@ class Store:
                     yield int(number), rest
         except OSError as e:
             raise StorageError("storage %s can't be listed: %s" % (self.directory or "/", e))
+
+
+def _make_directory(path):
+    try:
+        mode = os.stat(path or "/")[0]
+    except OSError as e:
+        if e.errno != _ENOENT:
+            raise
+        os.mkdir(path)
+        return
+    if mode & _DIR == 0:
+        raise StorageError("%s is not a directory" % path)
 
 
 def _is_ours(rest):

@@ -178,16 +178,16 @@ class Uploader:
                 if outcome.wait_s:
                     self.http.close()
                     self.emit("retry", wait_s=round(outcome.wait_s, 1), reason=outcome.reason)
-                    await self._wait(outcome.wait_s)
+                    await self._wait(outcome.wait_s, not outcome.verdict)
         finally:
             self.http.close()
 
     async def _pass(self):
-        refusal = self.policy and self.policy.now()
+        idle = self.session.look()
+        refusal = not idle and self.policy and self.policy.now()
         if refusal:
             self.emit("held_back", rule=refusal.rule, reason=refusal.reason, wait_s=refusal.wait_s)
-            return Outcome(refusal.wait_s, refusal.reason)
-        idle = self.session.look()
+            idle = Outcome(refusal.wait_s, refusal.reason)
         beat = self.heartbeat and self.heartbeat.due_s() == 0
         if idle and not beat:
             return idle
@@ -231,7 +231,7 @@ class Uploader:
             return True
         try:
             # Any call brings the server's Date, before a recording is created without times.
-            await self.api.heartbeat({})
+            await (self.heartbeat.beat() if self.heartbeat else self.api.heartbeat({}))
         except (ApiError, TransportError):
             pass  # what is wrong is for the session to find out
         return self.clock.now() is not None
@@ -311,11 +311,14 @@ class Uploader:
             return
         self.emit("heartbeat", state="sent")
 
-    async def _wait(self, seconds):
-        """Wait, unless the owner wants it done now."""
+    async def _wait(self, seconds, no_error=False):
+        """Wait, unless the owner wants it done now. Where it was `no_error` that ended the
+        pass, a heartbeat or another recording, which may be allowed, ends the wait, too."""
+        if no_error and self.heartbeat and self.heartbeat.due_s():
+            seconds = min(seconds, self.heartbeat.due_s())
         self._alive_for(seconds)
         end = self.clock.uptime_ms() + int(seconds * 1000)
-        while not self._urgent:
+        while not self._urgent and not (no_error and self._ended):
             left = end - self.clock.uptime_ms()
             if left <= 0:
                 break

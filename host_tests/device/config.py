@@ -48,6 +48,20 @@ def test_every_wrong_key_is_named():
         ({"max_connections": 1.5}, "'max_connections'"),
         ({"chunk_bytes": 100}, "'chunk_bytes'"),
         ({"allow_insecure": 1}, "'allow_insecure'"),
+        ({"apn_auth": "md5"}, "none, pap, chap"),
+        ({"queue_order": "random"}, "'queue_order'"),
+        ({"network_preference": ["pigeon"]}, "'network_preference'"),
+        ({"network_preference": "wifi"}, "'network_preference'"),
+        ({"off_peak_start": "22:00"}, "go together"),
+        ({"off_peak_start": "24:00", "off_peak_end": "06:00"}, "'off_peak_start'"),
+        ({"radio_idle_timeout_s": 5}, "10 to 2540"),
+        ({"sim_pin": "12a4"}, "4 to 8 digits"),
+        ({"timezone": "CET"}, "'timezone'"),
+        ({"timezone": "+15:00"}, "'timezone'"),
+        ({"wifi": [{"key": "12345678"}]}, "'wifi'"),
+        ({"wifi": [{"ssid": "x" * 33}]}, "'wifi'"),
+        ({"wifi": ["home"]}, "'wifi'"),
+        ({"daily_data_limit_mb": -1}, "'daily_data_limit_mb'"),
     ):
         values = good()
         values.update(change)
@@ -105,3 +119,14 @@ def test_every_media_type_of_the_contract_and_no_other():
     ):
         e = raises(MediaTypeError, media.check, kind, content_type)
         assert "audio" in str(e) or "image/jpeg" in str(e) or "video/mp4" in str(e)
+
+
+def test_settings_that_the_service_sends_hold_as_far_as_they_are_valid():
+    from uploader.config import amend
+
+    c = check(good())
+    held = amend(c, {"off_peak_start": "22:00", "off_peak_end": "06:00", "timezone": "+02:00"})
+    assert len(held) == 3 and c.timezone_s == 7200
+    held = amend(c, {"timezone": "CET", "daily_data_limit_mb": 9, "off_peak_end": ""})
+    assert held == {"daily_data_limit_mb": 9} and c.timezone == "+02:00"
+    assert amend(c, {"off_peak_start": "", "off_peak_end": ""}) and c.off_peak_start == ""

@@ -205,3 +205,24 @@ async def test_a_heartbeat_that_fails_stops_no_upload():
         await asyncio.sleep_ms(0)
     task.cancel()
     assert d.uploaded() == 1 and d.told("heartbeat")[0]["state"] == "failed"
+
+
+async def test_heartbeats_go_on_while_the_policy_holds_uploads_back():
+    service = Beaten()
+    d = device(service, lambda: 5)
+    d.record()
+    await run(d, 4, service)
+    assert len(service.beats) >= 4 and not service.recordings
+    assert d.told("held_back")[0]["rule"] == "battery"
+    assert service.beats[-1]["device_state"] == "lowBattery"
+
+
+async def test_a_low_battery_with_nothing_to_upload_is_no_reason_to_stay_awake():
+    service = Beaten()
+    d = device(service, lambda: 5)
+    d.up.heartbeat = None
+    task = asyncio.create_task(d.up.run())
+    for _ in range(100):
+        await asyncio.sleep_ms(0)
+    task.cancel()
+    assert d.up.idle and not d.events
