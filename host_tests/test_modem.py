@@ -210,3 +210,11 @@ def test_a_ppp_that_never_ends_does_not_crash_the_board():
         report = dial(modem, ppp={"hang_on_disconnect": True})
         assert report["attempts"][-1]["ok"]
         assert "power_cut" in steps(report) and not modem.running
+
+
+def test_a_link_that_was_never_wanted_is_off_and_not_switched_on():
+    for left in ({}, {"on": True}, {"data_mode": True}):
+        with Modem(speed=SPEED, **left) as modem:
+            report = dial(modem, attempts=0)
+            assert report["attempts"] == [] and not modem.running, left
+            assert "key 1" not in modem.log.events and "booted" not in modem.log.events

@@ -395,7 +395,7 @@ class Store:
             # littlefs counts the blocks of a file open for writing more than once, so while
             # there is one, what it takes is counted here.
             stat = self.guard(lambda: os.statvfs(self.directory or "/"))
-            self._free = stat[1] * stat[3]
+            self._free = stat[1] * stat[4]
         return max(0, self._free)
 
     def space(self):

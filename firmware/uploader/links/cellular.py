@@ -362,8 +362,14 @@ class CellularLink:
                 return
 
     async def _power_off(self):
-        self._tell("power_off")
         profile = self._profile
+        if self._on is None and not await self._at.sync(profile.bauds[:1], 2):
+            # Off, or left in data mode by a reset of the board alone. The key must not be
+            # pressed to find out: it would switch a modem on that is off.
+            if not await self._at.escape():
+                self._is_off()
+                return
+        self._tell("power_off")
         try:
             await self._at.command(profile.off, 5)
         except AtError:
