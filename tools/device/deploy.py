@@ -105,7 +105,7 @@ def copy(device: Device, files: list[File], advance=lambda n: None) -> tuple[int
 def write(device: Device, file: File):
     """Write one file."""
     try:
-        device.transport.fs_writefile(file.path, file.data)
+        device.transport.fs_writefile(file.path, file.data, chunk_size=1024)
     except OSError as e:
         raise explain(f"OSError: {e.errno} {e}") from e
     except Exception as e:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 _REPL = Path(__file__).parent / "device/repl.py"
 _RAW_RESET, _RESET = 75, 76
+_WAITING, _RUNNING = 0x16, 0x17  # see device/repl.py
 
 
 class Simulator:
@@ -23,7 +24,8 @@ class Simulator:
         self._heap = heap
         self._stop = False
         self._child = None
-        self._ready = False
+        self._ready = False  # there is somebody to take what the host sends
+        self._running = False  # and it runs something that Ctrl-C would interrupt
 
     def __enter__(self):
         self.root.mkdir(parents=True, exist_ok=True)
@@ -44,7 +46,7 @@ class Simulator:
         os.close(self._slave)
 
     def _spawn(self, mode):
-        self._ready = False
+        self._ready = self._running = False
         self._child = subprocess.Popen(
             ["micropython", "-X", f"heapsize={self._heap}", _REPL, self.root.resolve(), mode],
             stdin=subprocess.PIPE,
@@ -66,15 +68,17 @@ class Simulator:
                 if not data:
                     self._ended()
                     continue
-                if not self._ready and data[:1] == b"\x16":
-                    self._ready = True
-                    data = data[1:]
+                for c in data:
+                    if c in (_WAITING, _RUNNING):
+                        self._ready = True
+                        self._running = c == _RUNNING
+                data = data.translate(None, bytes((_WAITING, _RUNNING)))
                 self.output += data
                 os.write(self._master, data)
 
     def _from_host(self, data):
         # Ctrl-C interrupts what runs, as the UART's interrupt character does.
-        if b"\x03" in data:
+        if b"\x03" in data and self._running:
             self._child.send_signal(signal.SIGINT)
         try:
             self._child.stdin.write(data)

@@ -168,7 +168,7 @@ class MemoryEntry(Entry):
         self.end = {"count": 1}
         self.recording_id = None
         self.creates = self._sent = 0
-        self.asked = self.done = False
+        self.asked = self.done = self.live = False
 
     def files(self):
         yield {"index": 0, "content_type": "audio/opus", "size": 5, "md5": "0" * 32}

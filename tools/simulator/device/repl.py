@@ -6,12 +6,16 @@ is `boot` (boot.py and main.py are run), or `raw` (as after a soft reset from th
 with 75 for a soft reset from the raw REPL, 76 for any other reset.
 """
 
+import io
 import sys
 
 import vfs
 
 ROOT, MODE = sys.argv[1:3]
 RAW_RESET, RESET = 75, 76
+# Told to the simulator, which keeps them from whoever is at the other end: Ctrl-C interrupts
+# only what runs.
+WAITING, RUNNING = b"\x16", b"\x17"
 
 
 class Machine:
@@ -80,11 +84,14 @@ def read_code():
 def run(code, name, space):
     """Run code; True unless it raised. What it raised is printed."""
     try:
+        out(RUNNING)
         exec(compile(code, name, "exec"), space)
+        out(WAITING)
         return True
     except SystemExit:
         raise
     except BaseException as e:
+        out(WAITING)
         sys.print_exception(e, sys.stdout)
         return False
 
@@ -101,12 +108,13 @@ def raw(space):
         out("OK")
         error = b""
         try:
+            out(RUNNING)
             exec(compile(code.decode(), "<stdin>", "exec"), space)
+            out(WAITING)
         except SystemExit:
             raise
         except BaseException as e:
-            import io
-
+            out(WAITING)
             text = io.StringIO()
             sys.print_exception(e, text)
             error = text.getvalue().encode()
@@ -156,7 +164,7 @@ def main():
     vfs.mount(vfs.VfsPosix(ROOT), "/")
     sys.path[:] = ["", ".frozen", "/lib"]
     space = {"__name__": "__main__"}
-    out(b"\x16")  # to the simulator: from here on Ctrl-C can be handled
+    out(WAITING)
     if MODE == "raw":
         raw(space)
     else:
