@@ -13,6 +13,7 @@ import vfs
 
 ROOT, MODE = sys.argv[1:3]
 RAW_RESET, RESET = 75, 76
+WINDOW = 2048
 # Told to the simulator, which keeps them from whoever is at the other end: Ctrl-C interrupts
 # only what runs.
 WAITING, RUNNING = b"\x16", b"\x17"
@@ -59,26 +60,44 @@ def byte():
 
 
 def read_code():
-    """Code up to Ctrl-D; None if Ctrl-C threw it away or Ctrl-B left the raw REPL."""
+    """(code up to Ctrl-D, what to say before running it); (None, "") if Ctrl-B left the raw
+    REPL."""
     code = b""
     while True:
         c = byte()
         if c == b"\x04":
-            return code
+            return code, "OK"
         if c == b"\x03":
             code = b""
         elif c == b"\x02":
-            return None
+            return None, ""
         elif c == b"\x01":
             code = b""
             out("raw REPL; CTRL-B to exit\r\n>")
         elif c == b"\x05" and not code:
-            # Raw-paste mode is asked for with "A" and Ctrl-A: understood, not supported.
+            # Raw-paste mode (docs "reference/repl") is asked for with "A" and Ctrl-A.
             byte()
             byte()
-            out(b"R\x00")
+            return paste(), ""
         else:
             code += c
+
+
+def paste():
+    """Code in raw-paste mode: Ctrl-A for each window taken, Ctrl-D at the end."""
+    out(b"R\x01" + bytes((WINDOW & 255, WINDOW >> 8)))
+    code = bytearray()
+    while True:
+        c = byte()
+        if c == b"\x04":
+            out(b"\x04")
+            return bytes(code)
+        if c == b"\x03":
+            code = bytearray()
+        else:
+            code += c
+            if len(code) % WINDOW == 0:
+                out(b"\x01")
 
 
 def run(code, name, space):
@@ -99,13 +118,13 @@ def run(code, name, space):
 def raw(space):
     out("raw REPL; CTRL-B to exit\r\n>")
     while True:
-        code = read_code()
+        code, say = read_code()
         if code is None:
             return
         if not code.strip():
             out("OK\r\nMPY: soft reboot\r\n")
             sys.exit(RAW_RESET)
-        out("OK")
+        out(say)
         error = b""
         try:
             out(RUNNING)
