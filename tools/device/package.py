@@ -40,7 +40,8 @@ def board(name: str | None) -> dict:
     known = boards()
     key = (name or "").lower().replace("-", "_")
     if key not in known:
-        raise DeviceError(f"There is no board {name!r}. BOARD is one of: {', '.join(known)}.")
+        problem = f"There is no board {name!r}." if name else "Which board? Name it with BOARD=."
+        raise DeviceError(f"{problem} BOARD is one of: {', '.join(known)}.")
     return {"name": key, **known[key]}
 
 
