@@ -67,11 +67,14 @@ async def main():
     store = Store.from_config(settings)
     sent = [0]
     whole = {}
+    done = asyncio.Event()
 
     def event(name, info):
         if name == "progress":
             whole[info["id"], info["file"]] = info["sent"]
             sent[0] = sum(whole.values())
+        elif name == "completed" and info["id"] == recording.id:
+            done.set()
 
     up = Uploader(settings, store, [HostLink()], event)
     for _ in range(8):
@@ -96,8 +99,8 @@ async def main():
     await task
     samples = recorder.samples
     recording.end()
+    await asyncio.wait_for(done.wait(), 60)
     uploading.cancel()
-    await up.drain(60)
     print(
         json.dumps(
             {
