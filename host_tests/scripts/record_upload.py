@@ -33,7 +33,6 @@ class PacedI2S(io.IOBase):
         self.lost = 0
         self.last = self.start
         self.longest = 0
-        self._table = struct.pack("<1024H", *range(1024))
 
     def _available(self):
         made = time.ticks_diff(time.ticks_us(), self.start) * RATE // 1000000

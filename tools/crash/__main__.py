@@ -4,7 +4,6 @@ import json
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -18,6 +17,7 @@ from rich.progress import Progress
 
 from tools.cloud import Cloud
 from tools.cloud.limits import Limits
+from tools.report import finish
 
 ROOT = Path(__file__).parents[2]
 LIFE = ROOT / "tools/crash/device/life.py"
@@ -235,14 +235,7 @@ def main(
         "max_creates_kills": tally.max_creates["kills"],
         **wear,
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(figures, indent=1) + "\n")
-    for key, value in figures.items():
-        console.print(f"{key:<26} {value}")
-    console.print(f"{time.monotonic() - start:.0f} s; kills' seed {seed}; written to {out}")
-    for problem in tally.problems[:20]:
-        console.print(f"[red]{problem}[/]")
-    sys.exit(1 if tally.problems else 0)
+    finish(figures, out, start, seed, tally.problems)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,12 +9,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from tools.report import finish
 
 from .sweep import ROOT, sweep
 
 DEVICE = ROOT / "tools/faults/device"
-console = Console(highlight=False)
 
 
 def device(script: str, *args, heap: str = "64m") -> dict:
@@ -76,19 +75,12 @@ def main(
         "fleet_drain_ratio": max(f["ratio"] for f in fleets),
         "fleet_requests_per_grant": max(f["requests_per_grant"] for f in fleets),
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(figures, indent=1) + "\n")
-    for key, value in figures.items():
-        console.print(f"{key:<26} {value}")
-    console.print(f"{time.monotonic() - start:.0f} s; seed {seed}; written to {out}")
     problems = tally.problems + answers["failures"] + fuzzed["failures"]
     if figures["fleet_drained"] < 200 or figures["fleet_drain_ratio"] > 1.5:
         problems.append(f"the fleet did not drain in time: {fleets}")
     if figures["fleet_requests_per_grant"] > 3:
         problems.append(f"the fleet asks too often: {fleets}")
-    for problem in problems[:20]:
-        console.print(f"[red]{problem}[/]", markup=True)
-    sys.exit(1 if problems else 0)
+    finish(figures, out, start, seed, problems)
 
 
 if __name__ == "__main__":

@@ -4,21 +4,19 @@ import hashlib
 import json
 import random
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from tools.report import finish
 
 from .proxy import DOWN, UP, Strike
 from .sweep import ROOT, Bench
 
 SOAK = ROOT / "tools/faults/device/soak.py"
-console = Console(highlight=False)
-
 
 # Bytes that pass between two faults, at most: to the API and back, to S3 and back.
 _SPANS = ({UP: 20_000, DOWN: 40_000}, {UP: 3_000_000, DOWN: 10_000})
@@ -94,13 +92,14 @@ def main(
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         figures = soak(Path(folder), count, seed)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(figures, indent=1) + "\n")
-    for key, value in figures.items():
-        console.print(f"{key:<20} {value}")
-    console.print(f"{time.monotonic() - start:.0f} s; seed {seed}; written to {out}")
-    bad = figures["identical"] != count or figures["heap_growth_bytes"] > 0
-    sys.exit(bool(bad or figures["leaked_sockets"] or figures["left_on_flash"]))
+    wrong = {
+        "identical": figures["identical"] != count,
+        "heap_growth_bytes": figures["heap_growth_bytes"] > 0,
+        "leaked_sockets": figures["leaked_sockets"],
+        "left_on_flash": figures["left_on_flash"],
+    }
+    problems = [f"{name} is {figures[name]}" for name, bad in wrong.items() if bad]
+    finish(figures, out, start, seed, problems)
 
 
 if __name__ == "__main__":

@@ -147,7 +147,6 @@ class Modem:
         self._unlocked = False
         self._echo = self.world.echo
         self._apn = None
-        self._silence_from = None
         self._escaping = None
         self._numeric_errors = True
         self._radio = True

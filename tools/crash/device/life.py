@@ -144,6 +144,28 @@ def strays():
     return [f[0] for f in os.ilistdir("/flash/rec") if f[0][:6] not in ("store.", "meter.")]
 
 
+def recover(flash):
+    """Boot again and upload what is there."""
+    mount(flash)
+    store, up = boot()
+    asyncio.run(up.drain(60))
+
+
+def until_cut(flash, life):
+    """Run `life()`; True if the power cut that `flash` has in it ended it."""
+    try:
+        life()
+    except (PowerCut, StorageError, OSError):
+        # An __exit__ on the way up may have met the dead flash and raised its own error.
+        if not flash.dead:
+            raise
+    cut = flash.dead
+    # Life is over one way or another: an end without a cut is switching off.
+    flash.dead = True
+    umount()
+    return cut
+
+
 def one(number, second):
     """One life with one cut (or two); the report."""
     expect = Expect()
@@ -152,29 +174,11 @@ def one(number, second):
     # A cut number counts operations; its fraction tells how much of the operation was done.
     flash.cut_after, flash.torn = plan[number]
     report = {"cut": number}
-    try:
-        live(expect)
-    except (PowerCut, StorageError, OSError):
-        # An __exit__ on the way up may have met the dead flash and raised its own error.
-        if not flash.dead:
-            raise
-    report["reached"] = flash.dead
-    # Life is over one way or another: an end without a cut is switching off.
-    flash.dead = True
-    umount()
+    report["reached"] = until_cut(flash, lambda: live(expect))
     if second is not None:
         flash = flash.revive()
         flash.cut_after, flash.torn = second, number % 2
-        try:
-            mount(flash)
-            store, up = boot()
-            asyncio.run(up.drain(60))
-        except (PowerCut, StorageError, OSError):
-            if not flash.dead:
-                raise
-        report["twice"] = flash.dead
-        flash.dead = True
-        umount()
+        report["twice"] = until_cut(flash, lambda: recover(flash))
     flash = flash.revive()
     mount(flash)
     store, up = boot()
