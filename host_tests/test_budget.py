@@ -11,7 +11,7 @@ from conftest import ROOT, Board
 
 from tools.bench.sink import Sink
 
-BENCH = ROOT / "tools/bench/device"
+BENCH = ROOT / "tools/bench/mpy"
 
 
 def test_every_file_of_the_firmware_compiles(mpy):

@@ -9,7 +9,7 @@ from conftest import ROOT
 from tools.faults.proxy import Proxy, Shape
 from tools.modem import Modem
 
-BOARD = ROOT / "tools/modem/device/board.py"
+BOARD = ROOT / "tools/modem/mpy/board.py"
 SPEED = 30
 
 

@@ -103,7 +103,7 @@ def test_a_whole_drain_needs_few_handshakes(cloud, tmp_path, connections, handsh
     image = board.file("b.jpg", os.urandom(10_000))
     for _ in range(10):
         board.add(data, image, image)
-    script = ROOT / "tools/bench/device/cycle.py"
+    script = ROOT / "tools/bench/mpy/cycle.py"
     result = subprocess.run(
         ["micropython", script, ROOT / "firmware", board.config],
         capture_output=True,

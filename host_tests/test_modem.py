@@ -8,7 +8,7 @@ from conftest import ROOT
 
 from tools.modem import FAMILIES, Modem
 
-DIAL = ROOT / "tools/modem/device/dial.py"
+DIAL = ROOT / "tools/modem/mpy/dial.py"
 SPEED = 40
 
 

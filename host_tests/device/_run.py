@@ -4,8 +4,8 @@ import sys
 
 sys.path[0] = sys.argv[0].rsplit("/", 1)[0]
 ROOT = sys.path[0] + "/../../"
-sys.path.insert(1, ROOT + "tools/faults/device")
-sys.path.insert(1, ROOT + "tools/crash/device")
+sys.path.insert(1, ROOT + "tools/faults/mpy")
+sys.path.insert(1, ROOT + "tools/crash/mpy")
 sys.path.insert(1, ROOT + "firmware")
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-sys.path.append(__file__.rsplit("/", 1)[0] + "/../../tools/modem/device")
+sys.path.append(__file__.rsplit("/", 1)[0] + "/../../tools/modem/mpy")
 
 from _support import Ticks, fails
 from standins import WLAN

@@ -3,7 +3,7 @@
 import sys
 
 HERE = sys.argv[0].rsplit("/", 1)[0]
-sys.path.insert(0, HERE + "/../../tools/faults/device")
+sys.path.insert(0, HERE + "/../../tools/faults/mpy")
 sys.path.insert(1, HERE + "/../../firmware")
 
 import asyncio

@@ -19,7 +19,7 @@ from .sink import Sink
 
 ROOT = Path(__file__).parents[2]
 FIRMWARE = ROOT / "firmware"
-DEVICE = Path(__file__).parent / "device"
+DEVICE = Path(__file__).parent / "mpy"
 BOARD = ROOT / "boards/unix/main.py"
 AUDIO = 1_200_000  # five minutes of Opus at 32 kbit/s
 # What an uploader with WiFi and cellular needs: not the desktop's link, the plug-in for another
@@ -316,7 +316,7 @@ def size() -> dict:
 
 def flash() -> dict:
     """Erases and bytes programmed per recording."""
-    out = micropython(ROOT / "tools/crash/device/wear.py", heap="64m").stdout
+    out = micropython(ROOT / "tools/crash/mpy/wear.py", heap="64m").stdout
     return json.loads(out.splitlines()[-1])
 
 

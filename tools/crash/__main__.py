@@ -20,7 +20,7 @@ from tools.cloud.limits import Limits
 from tools.report import finish
 
 ROOT = Path(__file__).parents[2]
-LIFE = ROOT / "tools/crash/device/life.py"
+LIFE = ROOT / "tools/crash/mpy/life.py"
 BOARD = ROOT / "boards/unix/main.py"
 console = Console(highlight=False)
 
@@ -191,7 +191,7 @@ def kills(tally, cloud, folder, count, progress, seed):
 
 def bookkeeping() -> dict:
     """Erases and bytes programmed per one-file recording beyond its media's, and blocks."""
-    out = run(["micropython", "-X", "heapsize=64m", ROOT / "tools/crash/device/wear.py"])
+    out = run(["micropython", "-X", "heapsize=64m", ROOT / "tools/crash/mpy/wear.py"])
     return json.loads(out.splitlines()[-1])
 
 

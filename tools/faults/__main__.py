@@ -14,7 +14,7 @@ from tools.report import finish
 
 from .sweep import ROOT, sweep
 
-DEVICE = ROOT / "tools/faults/device"
+DEVICE = ROOT / "tools/faults/mpy"
 
 
 def device(script: str, *args, heap: str = "64m") -> dict:

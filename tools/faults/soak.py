@@ -16,7 +16,7 @@ from tools.report import finish
 from .proxy import DOWN, UP, Strike
 from .sweep import ROOT, Bench
 
-SOAK = ROOT / "tools/faults/device/soak.py"
+SOAK = ROOT / "tools/faults/mpy/soak.py"
 
 # Bytes that pass between two faults, at most: to the API and back, to S3 and back.
 _SPANS = ({UP: 20_000, DOWN: 40_000}, {UP: 3_000_000, DOWN: 10_000})

@@ -13,7 +13,7 @@ from tools.cloud.limits import Limits
 from .proxy import DOWN, UP, Proxy, Strike
 
 ROOT = Path(__file__).parents[2]
-DRAIN = ROOT / "tools/faults/device/drain.py"
+DRAIN = ROOT / "tools/faults/mpy/drain.py"
 BOARD = ROOT / "boards/unix/main.py"
 # A fault between two places: everything else that is known to strike a byte.
 _BYTE_KINDS = ("reset", "half_close", "silence", "trickle", "corrupt")

@@ -8,9 +8,9 @@ import threading
 import tty
 from pathlib import Path
 
-_REPL = Path(__file__).parent / "device/repl.py"
+_REPL = Path(__file__).parent / "mpy/repl.py"
 _RAW_RESET, _RESET = 75, 76
-_WAITING, _RUNNING = 0x16, 0x17  # see device/repl.py
+_WAITING, _RUNNING = 0x16, 0x17  # see mpy/repl.py
 
 
 class Simulator:
