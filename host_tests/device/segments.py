@@ -2,9 +2,9 @@
 
 import asyncio
 
+from _support import Device
 from recorders.segments import Segments
 from recorders.wav import WavWriter
-from tokens import Device
 from wire import Service
 
 from uploader import owner

@@ -87,11 +87,11 @@ async def main():
                 writer.write(data)
         rec.end()
     i2s = PacedI2S()
-    recorder = WavRecorder(lambda: i2s, store.clock, RATE, 0, settings.segment_seconds)
+    recorder = WavRecorder(lambda: i2s, store.clock, RATE)
     recording = up.record("microphone", live=bool(settings.segment_seconds))
     i2s.start = i2s.last = time.ticks_us()
     uploading = asyncio.create_task(up.run())
-    task = asyncio.create_task(recorder.record(recording))
+    task = asyncio.create_task(recorder.record(recording, 0, settings.segment_seconds))
     await asyncio.sleep(float(sys.argv[2]))
     beside = sent[0]
     recorder.stop()
