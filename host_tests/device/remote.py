@@ -158,7 +158,7 @@ async def test_what_waits_goes_out_with_the_answer_that_allows_it():
     d.service.wanted = {}
     d.record()
     await d.run_for(60)
-    assert d.seen("deferred")[-1]["wait_s"] > 12 * 3600 and d.uploaded() == 0
+    assert d.seen("deferred")[-1]["wait_s"] > 11 * 3600 and d.uploaded() == 0
     d.service.wanted = {"off_peak_start": "", "off_peak_end": ""}
     await d.run_until(lambda: d.seen("settings"))
     start = d.ticks.ms
