@@ -256,7 +256,7 @@ class Device:
         recording.end()
         return recording.id
 
-    def told(self, name):
+    def seen(self, name):
         """What was told of an event, in order."""
         return [info for n, info in self.events if n == name]
 

@@ -121,7 +121,7 @@ async def test_an_expired_command_is_not_acted_on():
     }
     await d.beaten(1)
     assert d.commands == [("start_recording", "good"), ("stop_recording", "odd")]
-    states = {i["id"]: i["state"] for i in d.told("command")}
+    states = {i["id"]: i["state"] for i in d.seen("command")}
     assert states == {"old": "expired", "good": "taken", "odd": "taken"}
 
 
@@ -167,8 +167,8 @@ async def test_a_heartbeat_that_fails_stops_no_upload():
     service.override = lambda s, n: service.answer(500, {}) if s == "heartbeat" else None
     d = Desk(service)
     d.record()
-    await d.run_until(lambda: d.told("completed"))
-    assert d.uploaded() == 1 and d.told("heartbeat")[0]["state"] == "failed"
+    await d.run_until(lambda: d.seen("completed"))
+    assert d.uploaded() == 1 and d.seen("heartbeat")[0]["state"] == "failed"
 
 
 async def test_heartbeats_go_on_while_the_policy_defers_uploads():
@@ -178,7 +178,7 @@ async def test_heartbeats_go_on_while_the_policy_defers_uploads():
     d.record()
     await d.beaten(4)
     assert len(service.beats) >= 4 and not service.recordings
-    assert d.told("deferred")[0]["rule"] == "battery"
+    assert d.seen("deferred")[0]["rule"] == "battery"
     assert service.beats[-1]["device_state"] == "lowBattery"
 
 

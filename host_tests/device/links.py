@@ -137,7 +137,7 @@ async def test_a_link_that_goes_down_in_a_transfer_is_left_at_once_for_the_next(
     d.record()
     await d.run_until(lambda: d.uploaded() == 1)
     assert modem.ups == 1 and d.ticks.ms < 1000
-    assert not [i for i in d.told("retry") if i["wait_s"] > 0]
+    assert not [i for i in d.seen("retry") if i["wait_s"] > 0]
 
 
 class Patient(Device):
@@ -153,18 +153,18 @@ async def test_upload_now_overrides_waits_and_the_named_rules_only():
     d = Patient(Service("dtok_a"))
     d.record()
     task = asyncio.create_task(d.up.run())
-    await turn_until(lambda: d.told("deferred"), 200)
-    deferred = d.told("deferred")
+    await turn_until(lambda: d.seen("deferred"), 200)
+    deferred = d.seen("deferred")
     assert deferred[0]["rule"] == "battery" and deferred[0]["wait_s"] == 300
     assert d.uploaded() == 0
     d.up.upload_now("hours")
-    await turn_until(lambda: len(d.told("deferred")) == 2, 200)
+    await turn_until(lambda: len(d.seen("deferred")) == 2, 200)
     assert d.uploaded() == 0
     d.up.upload_now("battery")
-    await turn_until(lambda: d.told("completed"), 600)
+    await turn_until(lambda: d.seen("completed"), 600)
     # Over once the queue is empty.
     d.record()
-    await turn_until(lambda: len(d.told("deferred")) == 3, 300)
+    await turn_until(lambda: len(d.seen("deferred")) == 3, 300)
     task.cancel()
     assert d.uploaded() == 1
 
@@ -190,7 +190,7 @@ async def test_the_delay_defers_a_recording_until_it_is_due():
     d.record()
     await d.run_until(lambda: d.uploaded() == 1)
     assert 600000 <= d.ticks.ms < 605000, d.ticks.ms
-    assert d.told("deferred")[0]["rule"] == "delay" and d.told("deferred")[0]["id"] == "000001"
+    assert d.seen("deferred")[0]["rule"] == "delay" and d.seen("deferred")[0]["id"] == "000001"
 
 
 async def test_a_users_own_listener_of_the_store_goes_on_hearing():
@@ -200,4 +200,4 @@ async def test_a_users_own_listener_of_the_store_goes_on_hearing():
     d.up = d.uploader()
     d.record()
     assert await d.up.drain(5)
-    assert heard == ["ended"] and d.told("ended")
+    assert heard == ["ended"] and d.seen("ended")

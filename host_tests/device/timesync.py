@@ -335,7 +335,7 @@ async def test_a_wrong_clock_at_boot_is_mended_by_whichever_source_there_is():
                 recording.add("audio").write(b"x")
                 recording.end()
                 assert await d.up.drain(5), (boot, modem, sntp)
-                assert not d.told("certificate")
+                assert not d.seen("certificate")
                 assert abs(d.machine[0] - NOW) < 86400 * 90
                 (fields,) = service.recordings.values()
                 d.store.remove(recording.seq)
@@ -350,9 +350,9 @@ async def test_without_any_source_nothing_is_invented_and_nothing_is_lost():
     recording = d.store.begin()
     recording.add("audio").write(b"x")
     recording.end()
-    await d.run_until(lambda: len(d.told("retry")) == 12)
+    await d.run_until(lambda: len(d.seen("retry")) == 12)
     assert not service.recordings
-    waits = [i["wait_s"] for i in d.told("retry")]
+    waits = [i["wait_s"] for i in d.seen("retry")]
     for i in range(12):
         assert 0.1 <= waits[i] <= min(300, 1 << i), waits
     d.strict = False

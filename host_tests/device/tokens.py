@@ -21,7 +21,7 @@ async def test_a_rotated_token_is_used_from_then_on_and_after_a_reboot():
     await d.up.rotate_token()
     assert d.service.token == "dtok_a1"
     d.record()
-    assert await d.up.drain(5) and not d.told("token")[1:]
+    assert await d.up.drain(5) and not d.seen("token")[1:]
     d.boot()
     d.record()
     assert await d.up.drain(5)
@@ -35,7 +35,7 @@ async def test_rotation_is_due_after_so_many_days():
         assert await d.up.drain(5)
         d.ticks.ms += 86400 * 1000
     assert d.service.calls["refresh"] == 2, d.service.calls
-    assert len(d.told("token")) == 2 and d.uploaded() == 16
+    assert len(d.seen("token")) == 2 and d.uploaded() == 16
 
 
 async def test_a_refresh_that_is_refused_leaves_the_old_token():
@@ -59,7 +59,7 @@ async def test_a_lost_answer_that_changed_nothing_is_found_out():
     d.boot()
     d.record()
     assert await d.up.drain(5)
-    assert not d.store.credentials.lost and not d.told("token")
+    assert not d.store.credentials.lost and not d.seen("token")
 
 
 async def test_a_lost_answer_that_took_effect_is_told_and_keeps_every_capture():
@@ -71,8 +71,8 @@ async def test_a_lost_answer_that_took_effect_is_told_and_keeps_every_capture():
     ids = [d.record(), d.record()]
     for _ in range(2):
         start = d.ticks.ms
-        await d.run_until(lambda: len(d.told("token")) == 3)
-        assert [i["state"] for i in d.told("token")] == ["needs_new_token"] * 3
+        await d.run_until(lambda: len(d.seen("token")) == 3)
+        assert [i["state"] for i in d.seen("token")] == ["needs_new_token"] * 3
         assert [e.id for e in d.store.pending()] == ids
         # Slow probing: a quarter of an hour on average.
         assert d.ticks.ms - start >= 2 * 450 * 1000
@@ -116,8 +116,8 @@ async def test_rotation_survives_a_power_cut_at_every_flash_operation():
                 # only a new token helps, and that is told.
                 assert d.store.credentials.lost
                 lost += 1
-                await d.run_until(lambda d=d: d.told("token"))
-                assert d.told("token")[0]["state"] == "needs_new_token"
+                await d.run_until(lambda d=d: d.seen("token"))
+                assert d.seen("token")[0]["state"] == "needs_new_token"
                 d.service.token = "dtok_b"
                 d.boot(device_token="dtok_b", same_user=True)
             assert await d.up.drain(5)
@@ -131,8 +131,8 @@ async def test_rotation_survives_a_power_cut_at_every_flash_operation():
 async def test_a_revoked_token_deletes_nothing_and_probes_slowly_until_there_is_a_new_one():
     d = Device(Service("dtok_other"))
     ids = [d.record(), d.record()]
-    await d.run_until(lambda: len(d.told("token")) == 4)
-    assert [i["state"] for i in d.told("token")] == ["refused"] * 4
+    await d.run_until(lambda: len(d.seen("token")) == 4)
+    assert [i["state"] for i in d.seen("token")] == ["refused"] * 4
     assert d.service.calls == {"create": 4} and d.ticks.ms >= 3 * 450 * 1000
     assert [e.id for e in d.store.pending()] == ids
     # The owner says that the user is the same.

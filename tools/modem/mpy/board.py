@@ -76,7 +76,7 @@ async def main():
                 "done": done,
                 "used": up.policy.meter.used(),
                 "crashed": uart.crashed,
-                "tls_bytes": up.http.bytes_moved(),
+                "tls_bytes": up.http.buffer.moved,
             }
         )
     )
