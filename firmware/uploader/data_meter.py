@@ -103,3 +103,7 @@ class MeteredSocket(io.IOBase):
     def setblocking(self, flag):
         """As a socket's."""
         self._sock.setblocking(flag)
+
+    def close(self):
+        """As a socket's."""
+        self._sock.close()

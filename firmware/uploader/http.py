@@ -61,7 +61,8 @@ class Http:
     `stall_timeout_s` and `allow_insecure`. `links`, a LinkManager or None, is asked for
     `link_up()` while waiting, for `meter()` when a connection is opened, and for names'
     addresses if it can `resolve`. `connections_opened` counts since the start, `idle` are the
-    connections that are kept open, the least recently used first.
+    connections that are kept open, the least recently used first, `buffer` is all connections'
+    Buffer.
     """
 
     def __init__(self, settings, links=None):
@@ -72,17 +73,13 @@ class Http:
         # 3 KB in one piece, which is easier to have now than later.
         self._context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT) if settings.roots else None
         self._trusting = False
-        self._buffer = Buffer(settings.chunk_bytes)
+        self.buffer = Buffer(settings.chunk_bytes)
         self._lock = asyncio.Lock()
 
     def close(self):
         """Close every connection."""
         while self.idle:
             self.idle.pop().close()
-
-    def bytes_moved(self):
-        """Bytes sent and received so far: payload of TLS, not its framing."""
-        return self._buffer.moved
 
     async def request(self, method, url, headers=(), body=b"", max_body=16384):
         """Send a request with `body` (bytes) and return its Response.
@@ -139,7 +136,7 @@ class Http:
             self._trust()
         error = None
         for address in await self._resolve(host, port):
-            conn = Connection((secure, host, port), self._buffer, self._settings, self._links)
+            conn = Connection((secure, host, port), self.buffer, self._settings, self._links)
             try:
                 await conn.open(address)
                 self.connections_opened += 1

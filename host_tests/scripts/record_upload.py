@@ -63,7 +63,7 @@ class PacedI2S(io.IOBase):
 
 async def main():
     settings = load_config(sys.argv[1])
-    store = Store.from_config(settings)
+    store = Store(settings)
     sent = [0]
     whole = {}
     done = asyncio.Event()
