@@ -103,8 +103,9 @@ class Http:
 
     async def _exchange(self, method, url, headers, body, size, *more):
         secure, host, port, target = split_url(url, self._settings.allow_insecure)
-        head = _head(method, target, _host_field(secure, host, port), headers, size) + body
-        conn = self._reuse((secure, host, port))
+        key = (secure, host, port)
+        head = _head(method, key, target, headers, size) + body
+        conn = self._reuse(key)
         try:
             if conn is None:
                 conn = await self.connect(secure, host, port)
@@ -146,7 +147,8 @@ class Http:
 
                     conn.wrap(MeteredSocket, meter)
                 if secure:
-                    conn.wrap(self._over_tls, host)
+                    wrap = self._context.wrap_socket
+                    conn.wrap(wrap, server_hostname=host, do_handshake_on_connect=False)
                 return conn
             except OSError as e:
                 conn.close()
@@ -170,9 +172,6 @@ class Http:
         except OSError as e:
             raise TransportError("dns", "no address for %s: %s" % (host, e))
 
-    def _over_tls(self, sock, host):
-        return self._context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
-
     def _trust(self):
         if self._context is None:
             self._context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
@@ -189,13 +188,12 @@ class Http:
         self._trusting = True
 
 
-def _host_field(secure, host, port):
+def _head(method, key, target, headers, size):
+    secure, host, port = key
     if ":" in host:
         host = "[%s]" % host
-    return host if port == (443 if secure else 80) else "%s:%d" % (host, port)
-
-
-def _head(method, target, host, headers, size):
+    if port != (443 if secure else 80):
+        host += ":%d" % port
     lines = ["%s %s HTTP/1.1" % (method, target), "Host: " + host]
     for name, value in headers:
         check_field(name, value)

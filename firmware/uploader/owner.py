@@ -45,7 +45,7 @@ def _about(store, entry):
             {
                 "name": path[len(store.directory) + 1 :],
                 "content_type": layout.content_type_of(rest),
-                "size": store.space.guard(lambda p=path: os.stat(p))[6],
+                "size": store.space.guard(os.stat, path)[6],
                 "sent": entry.sent(int(rest[:2], 36)),
             }
         )

@@ -30,7 +30,7 @@ def recover(store, entry):
         if not known & 1 << int(rest[:2], 36):
             path = store.path(entry.seq, rest)
             content_type = layout.content_type_of(rest)
-            file = store.space.guard(lambda p=path, t=content_type: _describe(p, t))
+            file = store.space.guard(_describe, path, content_type)
             if file["size"]:
                 file["index"] = int(rest[:2], 36)
                 found.append({"file": file})

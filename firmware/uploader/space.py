@@ -38,29 +38,29 @@ class Space:
         self._free = 0
         self._low = False  # and told so
 
-    def guard(self, call):
-        """Return `call()`, its OSError raised as StorageError or StorageFullError."""
+    def guard(self, call, *args):
+        """Return `call(*args)`, its OSError raised as StorageError or StorageFullError."""
         try:
-            return call()
+            return call(*args)
         except OSError as e:
             if e.errno == _ENOSPC:
                 raise StorageFullError("no space left on " + self._directory)
             raise StorageError("storage %s failed: %s" % (self._directory, e))
 
-    def with_reserve(self, call):
-        """`guard(call)`, once more after releasing the reserve if there is no other room."""
+    def with_reserve(self, call, *args):
+        """`guard(call, *args)`, once more after releasing the reserve if there is no other room."""
         try:
-            return self.guard(call)
+            return self.guard(call, *args)
         except StorageFullError:
             if not self.release():
                 raise
-            return self.guard(call)
+            return self.guard(call, *args)
 
-    def with_room(self, call):
-        """`guard(call)`, as often as something can be deleted to make room for it."""
+    def with_room(self, call, *args):
+        """`guard(call, *args)`, as often as something can be deleted to make room for it."""
         while True:
             try:
-                return self.guard(call)
+                return self.guard(call, *args)
             except StorageFullError:
                 if not self.make_room():
                     raise
@@ -117,7 +117,7 @@ class Space:
 
     def sizes(self):
         """(bytes free, bytes in all) of the storage. Raises StorageError."""
-        stat = self.guard(lambda: os.statvfs(self._directory))
+        stat = self.guard(os.statvfs, self._directory)
         if not self._writers:
             # littlefs counts the blocks of a file open for writing more than once, so while
             # there is one, what it takes is counted here.

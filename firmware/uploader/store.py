@@ -38,12 +38,9 @@ class Store:
         self._listeners = []
         self._mount = mount
         self.reopen()
-        self.space.guard(lambda: layout.make_directory(settings.state))
-        self.credentials = self.space.with_reserve(
-            lambda: Credentials(
-                settings.state + "/token", settings.device_token, settings.same_user
-            )
-        )
+        self.space.guard(layout.make_directory, settings.state)
+        provisioned = (settings.state + "/token", settings.device_token, settings.same_user)
+        self.credentials = self.space.with_reserve(Credentials, *provisioned)
 
     def reopen(self):
         """Begin anew with what is on the storage now, say after a card was put back in.
@@ -55,7 +52,7 @@ class Store:
         self.space.reset()
         if self._mount:
             self.space.guard(self._mount)
-        self.space.guard(lambda: layout.make_directory(self.directory))
+        self.space.guard(layout.make_directory, self.directory)
         self._own = journal.Durable(self.directory + "/store")
         if "id" not in self._own.value:
             self._own.value["id"] = hexlify(os.urandom(4)).decode()
@@ -101,7 +98,7 @@ class Store:
         self._recording.append(recording)
         path = self.path(recording.seq, ".rec")
         try:
-            self.space.with_room(lambda: journal.append(path, {"begin": begin}))
+            self.space.with_room(journal.append, path, {"begin": begin})
         except StorageError:
             self._recording.remove(recording)
             self.space.remove(path)
@@ -214,7 +211,7 @@ class Store:
 
     def _without_manifest(self, entry):
         for rest in self.media(entry.seq):
-            if self.space.guard(lambda r=rest: os.stat(self.path(entry.seq, r)))[6]:
+            if self.space.guard(os.stat, self.path(entry.seq, rest))[6]:
                 self.quarantine(entry, "the manifest is lost or damaged", True)
                 return
         self.remove(entry.seq)
@@ -255,7 +252,7 @@ class Store:
     def append(self, path, *values):
         """Append durable lines, if need be into the room kept. Raises StorageError,
         StorageFullError."""
-        self.space.with_reserve(lambda: journal.append(path, *values))
+        self.space.with_reserve(journal.append, path, *values)
 
     def quarantine(self, entry, reason, damaged=False):
         """Put an entry out of the queue's way; nothing of it is deleted. `damaged` tells that
