@@ -43,12 +43,11 @@ async def read_answer(conn, method, max_body):
         head = b""
         while True:
             await conn.fill()
-            head += buffer.view[buffer.at : buffer.end]
+            head += buffer.take(buffer.end - buffer.at)
             end = head.find(b"\r\n\r\n")
             if end >= 0:
                 buffer.at = buffer.end - (len(head) - end - 4)
                 break
-            buffer.at = buffer.end
             if len(head) > _MAX_HEAD:
                 raise _protocol("the answer is too long")
         response = _parse_head(head[:end])
@@ -96,9 +95,9 @@ async def _take(conn, length, body, max_body):
         if length is not None:
             n = min(n, length - taken)
         keep = min(n, max_body - len(body))
+        part = buffer.take(n)
         if keep > 0:
-            body.extend(buffer.view[buffer.at : buffer.at + keep])
-        buffer.at += n
+            body.extend(part[:keep])
         taken += n
     return True
 
@@ -108,8 +107,7 @@ async def _line(conn):
     line = bytearray()
     while True:
         await conn.fill()
-        c = buffer.data[buffer.at]
-        buffer.at += 1
+        c = buffer.take(1)[0]
         if c == 10:
             return bytes(line).strip()
         line.append(c)

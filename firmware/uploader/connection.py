@@ -42,6 +42,11 @@ class Buffer:
         self.at = self.end = 0
         self.moved = 0
 
+    def take(self, n):
+        """The next `n` bytes that have been read; they are consumed thereby."""
+        self.at += n
+        return self.view[self.at - n : self.at]
+
 
 class Connection:
     """A connection for `key`, a tuple (over TLS or not, host, port).
@@ -279,7 +284,7 @@ def _transport_error(e, answered):
 
 def _certificate_error(e):
     # The texts are those of mbedTLS's x509 verify_info.
-    text = ", ".join(line for line in str(e).split("\n") if line)
+    text = str(e).strip().replace("\n", ", ")
     low = text.lower()
     only_dates = "validity" in low and "trusted" not in low and "expected cn" not in low
     return TransportError("cert_time" if only_dates else "cert", "certificate refused: " + text)

@@ -141,18 +141,6 @@ class Entry:
         """True once S3 has acknowledged this file."""
         return bool(self._sent & (1 << index))
 
-    def state(self):
-        """One of `quarantined recording interrupted ended created uploading uploaded`."""
-        if self.bad is not None:
-            return "quarantined"
-        if self.end is None:
-            return "recording" if self.live else "interrupted"
-        if self.recording_id is None:
-            return "ended"
-        if not self._sent:
-            return "created"
-        return "uploaded" if self._sent == (1 << self.count) - 1 else "uploading"
-
     def md5(self, file):
         """A file's MD5 as hex, or None if it was never hashed."""
         return file.get("md5") or self._md5.get(file["index"])

@@ -150,15 +150,13 @@ class Http:
                     wrap = self._context.wrap_socket
                     conn.wrap(wrap, server_hostname=host, do_handshake_on_connect=False)
                 return conn
-            except OSError as e:
+            except BaseException as e:
                 conn.close()
-                error = error or TransportError("connect", "%s:%d: %s" % (host, port, e))
-            except TransportError as e:
-                conn.close()
+                if isinstance(e, OSError):
+                    e = TransportError("connect", "%s:%d: %s" % (host, port, e))
+                if not isinstance(e, TransportError):
+                    raise
                 error = error or e
-            except BaseException:
-                conn.close()
-                raise
         raise error or TransportError("dns", "no address for " + host)
 
     async def _resolve(self, host, port):
@@ -208,12 +206,10 @@ def check_field(name, value):
     """Raise TransportError `refused` unless this is a safe header field (RFC 9110 section 5.5)."""
     ok = isinstance(name, str) and isinstance(value, str) and name and len(value) <= _MAX_VALUE
     if ok:
+        for c in name + value:
+            ok = ok and 32 <= ord(c) < 127
         for c in name:
-            if not (c.isalpha() or c.isdigit() or c in "-_") or ord(c) > 126:
-                ok = False
-        for c in value:
-            if not 32 <= ord(c) < 127:
-                ok = False
+            ok = ok and (c.isalpha() or c.isdigit() or c in "-_")
     if not ok:
         raise _refused("a header field that is not safe to send")
 

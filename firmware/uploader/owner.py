@@ -31,8 +31,8 @@ def status(store):
             continue
         about = _about(store, entry)
         result["bytes"] += sum(f["size"] for f in about["files"])
-        state = about["state"]
-        result[state if state in ("quarantined", "held") else "pending"] += 1
+        kind = about["state"]
+        result[kind if kind in ("quarantined", "held") else "pending"] += 1
         result["recordings"].append(about)
     return result
 
@@ -51,13 +51,28 @@ def _about(store, entry):
         )
     about = {
         "id": entry.id,
-        "state": "held" if entry.bad is None and store.is_held(entry) else entry.state(),
+        "state": "held" if entry.bad is None and store.is_held(entry) else state(entry),
         "recording_id": entry.recording_id,
         "files": files,
     }
     if entry.bad is not None:
         about["reason"] = entry.bad
     return about
+
+
+def state(entry):
+    """An Entry's state, one of `quarantined recording interrupted ended created uploading
+    uploaded`. Raises StorageError."""
+    if entry.bad is not None:
+        return "quarantined"
+    if entry.end is None:
+        return "recording" if entry.live else "interrupted"
+    if entry.recording_id is None:
+        return "ended"
+    sent = sum(entry.sent(file["index"]) for file in entry.files())
+    if not sent:
+        return "created"
+    return "uploaded" if sent == entry.count else "uploading"
 
 
 def quarantined(store):

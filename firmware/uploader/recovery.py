@@ -50,6 +50,16 @@ def recover(store, entry):
     return True
 
 
+def manifest_lost(store, entry):
+    """Quarantine media whose manifest does not even begin; remove what is nothing at all.
+    Raises StorageError."""
+    for rest in store.media(entry.seq):
+        if store.space.guard(os.stat, store.path(entry.seq, rest))[6]:
+            store.quarantine(entry, "the manifest is lost or damaged", True)
+            return
+    store.remove(entry.seq)
+
+
 def _describe(path, content_type):
     file = {"content_type": content_type, "size": os.stat(path)[6]}
     with open(path, "rb") as f:

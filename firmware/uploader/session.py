@@ -283,7 +283,7 @@ class Pass:
         ):
             if value:
                 fields[key] = value
-        entry.note("id", await _step(CREATE, self._s.api.create_recording(fields)))
+        entry.note("id", await _at(CREATE, self._s.api.create_recording(fields)))
         self._progress()
         self._s.emit("created", id=entry.id, recording_id=entry.recording_id)
 
@@ -302,7 +302,7 @@ class Pass:
         captured_at = self._clock.resolve(file.get("captured_at"))
         if captured_at:
             fields["captured_at"] = captured_at
-        grant = await _step(UPLOAD_URL, self._s.api.upload_url(entry.recording_id, fields))
+        grant = await _at(UPLOAD_URL, self._s.api.upload_url(entry.recording_id, fields))
         grant.url = self._share(grant.url)
         return PendingPut(entry, file, grant, self._clock.uptime_ms() + grant.life_s * 1000)
 
@@ -334,7 +334,7 @@ class Pass:
         reader = entry.open(file)
         error = None
         try:
-            await _step(PUT, self._s.s3.put(put.grant, reader, size, md5, progress))
+            await _at(PUT, self._s.s3.put(put.grant, reader, size, md5, progress))
         except ApiError as e:
             error = e
         finally:
@@ -355,7 +355,7 @@ class Pass:
         if not asked:
             entry.note("asked")
         try:
-            await _step(COMPLETE, self._s.api.complete(entry.recording_id))
+            await _at(COMPLETE, self._s.api.complete(entry.recording_id))
         except ApiError as e:
             if not (asked and retry.verdict(COMPLETE, e) == retry.CONFLICT):
                 raise
@@ -375,11 +375,12 @@ def _may_be_its_own(e):
     return isinstance(e, ApiError) or e.kind in ("closed", "protocol", "refused")
 
 
-async def _step(step, call):
+async def _at(number, call):
+    """Await a call, its errors marked with the number of the step at which they came."""
     try:
         return await call
     except (ApiError, TransportError) as e:
-        e.step = step
+        e.step = number
         raise
 
 

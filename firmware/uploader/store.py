@@ -195,7 +195,9 @@ class Store:
         elif entry.bad is not None:
             pass
         elif entry.begin is None:
-            self._without_manifest(entry)
+            from .recovery import manifest_lost
+
+            manifest_lost(self, entry)
         elif entry.strange or entry.begin.get("v") != layout.VERSION:
             self.quarantine(entry, "written by another version of this module")
         elif self.is_held(entry):
@@ -208,13 +210,6 @@ class Store:
             if recover(self, entry):
                 return Entry(self, entry.seq)
         return None
-
-    def _without_manifest(self, entry):
-        for rest in self.media(entry.seq):
-            if self.space.guard(os.stat, self.path(entry.seq, rest))[6]:
-                self.quarantine(entry, "the manifest is lost or damaged", True)
-                return
-        self.remove(entry.seq)
 
     def is_held(self, entry):
         """True if the recording was made under another end user's binding than the present
