@@ -45,8 +45,8 @@ class Strict(Service):
 
 async def test_a_limit_in_the_middle_of_a_batch_completes_nothing_that_has_files_left():
     service = Strict()
-    # The third file's PUT meets a 429, when upload-urls of the second recording are out.
-    service.override = lambda step, n: service.answer(429, {}) if step == "put" and n == 2 else None
+    # The first recording's PUT meets a 429 when the second has not all its upload-urls yet.
+    service.override = lambda step, n: service.answer(429, {}) if step == "put" and n == 0 else None
     d = Long(service, max_connections=1)
     d.record_files(1, 40, 1)
     assert await d.up.drain(60)
