@@ -82,7 +82,7 @@ class Entry:
         elif "end" in line:
             self._interrupted = line["end"].get("interrupted", False)
             self.end = line["end"]
-        elif "again" in line:
+        elif "anew" in line:
             self._skip += self.count
             self.count = 0
             self.end = None

@@ -96,7 +96,7 @@ def requeue(store, local_id):
         if entry.begin is None:
             begin = {"v": layout.VERSION, "binding": store.credentials.binding}
             store.append(store.path(entry.seq, ".rec"), {"begin": begin})
-        store.append(store.path(entry.seq, ".rec"), {"again": 1})
+        store.append(store.path(entry.seq, ".rec"), {"anew": 1})
     entry.note("retry")
 
 
