@@ -6,6 +6,7 @@ import subprocess
 import pytest
 from conftest import ROOT
 
+from tools import micropython
 from tools.faults.proxy import Proxy, Shape
 from tools.modem import Modem
 
@@ -46,18 +47,13 @@ class Field:
     def run(self, modem, files, **scenario):
         """Events and outcome of a device that records and uploads `files` (sizes)."""
         self.proxy.gate = lambda: modem.link
-        command = ["micropython", BOARD, self.config, modem.path, str(modem.control), str(SPEED)]
-        result = subprocess.run(
-            [*command, json.dumps({"files": files, **scenario})],
-            capture_output=True,
-            text=True,
-            timeout=200,
-        )
-        assert result.returncode == 0, result.stdout + result.stderr
+        scenario = json.dumps({"files": files, **scenario})
+        args = (self.config, modem.path, modem.control, SPEED, scenario)
+        out = micropython.run(BOARD, *args, timeout=200)
         for secret in (self.settings["device_token"], "X-Amz-", "12345678"):
-            assert secret not in result.stdout
-        print(result.stdout)
-        *events, outcome = [json.loads(line) for line in result.stdout.splitlines()]
+            assert secret not in out
+        print(out)
+        *events, outcome = [json.loads(line) for line in out.splitlines()]
         for i, size in enumerate(files):
             whole = [r for r in self.cloud.recordings() if r.name == f"number {i}"]
             (recording,) = [r for r in whole if r.status == "uploaded"]
@@ -143,12 +139,8 @@ def test_roaming_is_refused_before_a_byte_is_charged(cloud, tmp_path):
     try:
         with Modem(speed=SPEED, stat=5) as modem:
             field.proxy.gate = lambda: modem.link
-            command = ["micropython", BOARD, field.config, modem.path, str(modem.control)]
-            process = subprocess.Popen(
-                [*command, str(SPEED), json.dumps({"files": [5000]})],
-                stdout=subprocess.PIPE,
-                text=True,
-            )
+            args = (field.config, modem.path, modem.control, SPEED, json.dumps({"files": [5000]}))
+            process = micropython.start(BOARD, *args, stdout=subprocess.PIPE)
             try:
                 while True:
                     _, name, info = json.loads(process.stdout.readline())

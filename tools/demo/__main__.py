@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tools import micropython
 from tools.cloud import Cloud
 
 MEDIA = Path(__file__).parent / "media"
@@ -65,7 +66,7 @@ def main() -> int:
 
 def board(config: Path, *args: str, **more) -> subprocess.CompletedProcess:
     """Run the desktop board."""
-    return subprocess.run(["micropython", BOARD, config, *args], text=True, **more)
+    return micropython.attempt(BOARD, config, *args, capture_output=False, **more)
 
 
 def iso(moment: datetime) -> str:

@@ -2,11 +2,11 @@
 
 import json
 import os
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tools import micropython
 from tools.cloud import Cloud
 from tools.cloud.limits import Limits
 
@@ -74,20 +74,13 @@ class Bench:
         for recording in cloud.recordings():
             cloud.state.delete("recording", recording.id)
         cloud.service.calls.clear()
-        _run("micropython", BOARD, self.config, "add", self.media)
+        micropython.run(BOARD, self.config, "add", self.media)
         self.proxy.begin(*strikes)
-        out = _run("micropython", DRAIN, ROOT / "firmware", self.config, str(dns))
+        out = micropython.run(DRAIN, ROOT / "firmware", self.config, dns)
         for secret in (self.settings["device_token"], "X-Amz-", "Signature="):
             if secret in out:
                 raise RuntimeError(f"told a secret: {out}")
         return json.loads(out), cloud.recordings()
-
-
-def _run(*command):
-    result = subprocess.run(command, capture_output=True, text=True, timeout=100)
-    if result.returncode or not result.stdout:
-        raise RuntimeError(result.stdout + result.stderr)
-    return result.stdout
 
 
 def places(bench) -> list[Strike]:
