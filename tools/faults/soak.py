@@ -37,10 +37,9 @@ def chance(rng: random.Random):
 
 def soak(folder: Path, count: int, seed: int) -> dict:
     """The figures of one life."""
-    bench = Bench(folder, "soak")
-    try:
+    with Bench(folder / "soak") as bench:
         bench.proxy.chance = chance(random.Random(seed))
-        bench.config.write_text(json.dumps({**bench.settings, "backoff_max_s": 60}))
+        bench.configure(stall_timeout_s=1, backoff_max_s=60)
         args = (ROOT / "firmware", bench.config, count, seed)
         out = micropython.run(SOAK, *args, heap="1m", timeout=3600)
         lines = [json.loads(line) for line in out.splitlines()]
@@ -72,8 +71,6 @@ def soak(folder: Path, count: int, seed: int) -> dict:
             "virtual_hours": end["hours"],
             "left_on_flash": sum(f.name[0].isdigit() for f in bench.storage.iterdir()),
         }
-    finally:
-        bench.close()
 
 
 def main(
