@@ -84,10 +84,11 @@ def test_every_setting_event_and_board_is_documented():
 
 def test_counts_that_do_not_depend_on_time_keep_their_budget():
     """The short form of `make bench`: .mpy bytes, handshakes, bytes on the wire."""
-    from tools.bench import measure
+    from tools.bench.size import size
+    from tools.bench.wire import connections
 
-    assert measure.size()["mpy_total_bytes"] <= 64_000
-    wire = measure.connections(None)
+    assert size()["mpy_total_bytes"] <= 64_000
+    wire = connections(None)
     assert wire["ours_2_ten_of_3"]["handshakes"] == 2
     assert wire["ours_1_ten_of_3"]["handshakes"] == 3
     assert wire["ours_2_one_1.2_mb"]["overhead_percent_without_handshakes"] <= 1.5

@@ -8,6 +8,7 @@ It is the `micropython` of the package that pyproject.toml names, unless the env
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -47,18 +48,31 @@ def _found(name: str, variable: str) -> str:
     return path
 
 
-def command(script: Path | str, *args, heap: str | None = None) -> list[str]:
+def facts() -> dict:
+    """The interpreter's `version`, `word_bits`, and whether its floats are `single_float`."""
+    code = "import sys;print(sys.implementation[1][:3],sys.maxsize>1<<32,1/3==1/3+1e-10,sep=';')"
+    result = subprocess.run([interpreter(), "-c", code], capture_output=True, text=True, timeout=60)
+    version, wide, single = result.stdout.strip().split(";")
+    return {
+        "version": ".".join(re.findall(r"\d+", version)),
+        "word_bits": 64 if wide == "True" else 32,
+        "single_float": single == "True",
+    }
+
+
+def command(script: Path | str, *args, heap: str | None = None, binary=None) -> list[str]:
     """The command line that runs `script` with a Python heap of `heap` ("64k", "4m"; None: the
-    interpreter's own default)."""
+    interpreter's own default), in `binary` instead of the interpreter if one is given."""
     limit = ["-X", f"heapsize={heap}"] if heap else []
-    return [interpreter(), *limit, str(script), *map(str, args)]
+    return [binary or interpreter(), *limit, str(script), *map(str, args)]
 
 
-def attempt(script, *args, heap=None, timeout: float = 120, **more) -> subprocess.CompletedProcess:
-    """Run a script that may fail; its output as text. Raises subprocess.TimeoutExpired after
-    `timeout` seconds; `more` goes to subprocess.run."""
+def attempt(script, *args, heap=None, binary=None, timeout: float = 120, **more):
+    """Run a script that may fail; a subprocess.CompletedProcess with its output as text. Raises
+    subprocess.TimeoutExpired after `timeout` seconds; `more` goes to subprocess.run."""
     more = {"capture_output": True, "text": True, **more}
-    return subprocess.run(command(script, *args, heap=heap), timeout=timeout, **more)
+    line = command(script, *args, heap=heap, binary=binary)
+    return subprocess.run(line, timeout=timeout, **more)
 
 
 def run(script, *args, silent=False, **more) -> str:
