@@ -15,7 +15,7 @@ from tools.cloud.limits import Limits
 
 ROOT = Path(__file__).parents[1]
 DEVICE = ROOT / "host_tests/device"
-BOARD = ROOT / "boards/unix/main.py"
+BOARD = ROOT / "boards/unix/cli.py"
 # What a test in MicroPython may hold: the test itself, its servers and what they serve included.
 HEAP = "2m"
 

@@ -13,7 +13,7 @@ from tools.faults.proxy import Shape
 ROOT = Path(__file__).parents[2]
 FIRMWARE = ROOT / "firmware"
 MPY = Path(__file__).parent / "mpy"
-BOARD = ROOT / "boards/unix/main.py"
+BOARD = ROOT / "boards/unix/cli.py"
 AUDIO = 1_200_000  # five minutes of Opus at 32 kbit/s
 
 

@@ -22,7 +22,7 @@ from tools.report import finish
 
 ROOT = Path(__file__).parents[2]
 LIFE = ROOT / "tools/crash/mpy/life.py"
-BOARD = ROOT / "boards/unix/main.py"
+BOARD = ROOT / "boards/unix/cli.py"
 console = Console(highlight=False)
 
 

@@ -14,7 +14,7 @@ from tools import micropython
 from tools.cloud import Cloud
 
 MEDIA = Path(__file__).parent / "media"
-BOARD = Path(__file__).parents[2] / "boards/unix/main.py"
+BOARD = Path(__file__).parents[2] / "boards/unix/cli.py"
 console = Console(highlight=False, soft_wrap=True)
 
 

@@ -14,7 +14,7 @@ from .proxy import DOWN, UP, Strike
 
 ROOT = Path(__file__).parents[2]
 DRAIN = ROOT / "tools/faults/mpy/drain.py"
-BOARD = ROOT / "boards/unix/main.py"
+BOARD = ROOT / "boards/unix/cli.py"
 # A fault between two places: everything else that is known to strike a byte.
 _BYTE_KINDS = ("reset", "half_close", "silence", "trickle", "corrupt")
 _SLOW = "certificate refused"
