@@ -14,9 +14,7 @@ class Carrier:
     address: str = "10.0.0.2"
     gateway: str = "10.0.0.1"
     dns: tuple = ("10.0.0.3", "0.0.0.0")
-    hosts: dict = field(
-        default_factory=lambda: {"10.0.0.1": "127.0.0.1", "10.0.2.2": "127.0.0.1"}
-    )
+    hosts: dict = field(default_factory=lambda: {"10.0.0.1": "127.0.0.1", "10.0.2.2": "127.0.0.1"})
     auth: tuple | None = None  # ("pap" or "chap", user, key) that PPP must bring
     ppp: bool = True  # False: LCP is never answered
     ipcp: bool = True  # False: IPCP is never answered
