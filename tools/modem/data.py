@@ -3,10 +3,10 @@
 import re
 from dataclasses import dataclass
 
-from .network.names import NameServer
-from .network.noise import Noise
-from .network.relay import Relay
-from .network.tun import Tun
+from .internet.names import NameServer
+from .internet.noise import Noise
+from .internet.relay import Relay
+from .internet.tun import Tun
 from .ppp.peer import Peer
 
 _GUARD_S = 1.0

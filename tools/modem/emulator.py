@@ -16,7 +16,7 @@ from .commands import Commands
 from .data import Data, Traffic
 from .families import FAMILIES
 from .line import Line
-from .network.names import Names
+from .internet.names import Names
 from .power import Power
 from .world import Log, World
 
@@ -33,7 +33,7 @@ class Modem:
 
     Its lines (power key, reset, power) are driven by lines of text to the TCP port `control`:
     `key 1`, `key 0`, `reset 1`, `power 0`, and for the world around it `drop` (the carrier),
-    `wifi 1`.
+    `release` (the network ends the call), `wifi 1`.
     """
 
     def __init__(self, family="sim7600", speed=20.0, line=None, forward="relay", **world):
@@ -122,6 +122,10 @@ class Modem:
         (there must be one)."""
         self._in_loop(lambda: self._data.drop_after(count))
 
+    def release(self):
+        """The network ends the call: PPP in order, then the carrier."""
+        self._in_loop(lambda: self._data.peer.close())
+
     def end_ipcp(self):
         """End IPv4 while LCP stays: the device is connected, without an address."""
         self._in_loop(lambda: self._data.peer.end_ipcp())
@@ -192,6 +196,8 @@ class Modem:
             self.power.supply(value == "1")
         elif what == "drop":
             self.drop()
+        elif what == "release" and self._data:
+            self.release()
         elif what == "wifi":
             self.wifi = value == "1"
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from .network import Carrier
+from .internet import Carrier
 
 
 @dataclass

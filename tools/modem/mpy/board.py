@@ -2,7 +2,7 @@
 board.py CONFIG PTY CONTROL SPEED SCENARIO(JSON).
 
 Records `files` (a list of sizes), one recording each, and uploads. The scenario's `drop_at`
-loses the carrier after so many bytes of the first file, `quiet` without the PPP telling;
+ends the call after so many bytes of the first file, `quiet` without a word of PPP;
 `wifi_after` brings WiFi into reach once so many files are sent. Prints events as lines of
 JSON, the last one the outcome.
 """
@@ -11,12 +11,14 @@ import sys
 
 HERE = sys.argv[0].rsplit("/", 1)[0]
 sys.path.insert(0, HERE)
-sys.path.insert(1, HERE + "/../../../firmware")
+sys.path.insert(1, HERE + "/..")
+sys.path.insert(2, HERE + "/../../../firmware")
 
 import asyncio
 import json
 
-from standins import PPP, WLAN, Control, Uart, fast_clock
+from ppp_standin import PPP
+from standins import WLAN, Control, Uart, fast_clock
 
 from uploader import Store, Uploader, load_config
 from uploader.links import modems
@@ -40,7 +42,6 @@ async def main():
     store = Store.from_config(settings, clock)
     wires = Control(int(sys.argv[3]))
     wlan = WLAN(told=lambda up: wires.tell("wifi %d" % up))
-    PPP.keep_quiet = scenario.get("quiet", False)
     sent = [0]
     dropped = []
 
@@ -49,7 +50,7 @@ async def main():
             limit = scenario.get("drop_at")
             if limit is not None and not dropped and info["sent"] >= limit:
                 dropped.append(1)
-                wires.tell("drop")
+                wires.tell("drop" if scenario.get("quiet") else "release")
             return
         print(json.dumps([clock.uptime_ms() // 1000, name, info]))
         if name == "sent":
@@ -57,7 +58,7 @@ async def main():
             if sent[0] == scenario.get("wifi_after"):
                 wlan.air["home"] = ("12345678", -50)
 
-    uart = Uart(sys.argv[2])
+    uart = Uart(sys.argv[2], SPEED)
     cellular = CellularLink(uart, modems.sim7600(), wires.pins(), settings, clock, PPP, event)
     wifi = WifiLink(settings.wifi, clock, wlan)
     for i in range(len(scenario["files"])):

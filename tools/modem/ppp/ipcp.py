@@ -47,12 +47,14 @@ class NetworkIpcp(Automaton):
 
 
 class DeviceIpcp(Automaton):
-    """The side that asks: `address`, `gateway` and `dns` (two) are what it was given."""
+    """The side that asks: `address`, `gateway` and `dns` (two) are what it was given. As lwIP
+    does it asks for Van Jacobson's compression too, and does without."""
 
     def __init__(self, link):
         super().__init__(link.send_ipcp, link.now)
         self._link = link
         self._values = {kind: _NONE for kind in (ADDRESS, DNS1, DNS2)}
+        self._values[COMPRESSION] = b"\x00\x2d\x0f\x01"
         self._gateway = _NONE
 
     @property
