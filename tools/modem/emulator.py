@@ -15,8 +15,8 @@ from concurrent.futures import Future
 from .commands import Commands
 from .data import Data, Traffic
 from .families import FAMILIES
-from .line import Line
 from .internet.names import Names
+from .line import Line
 from .power import Power
 from .world import Log, World
 
@@ -164,7 +164,10 @@ class Modem:
         self._line.flush()
         if self._data:
             self._data.tick()
-        if self._data and not self._paused and self._data.escaped():
+        self._escape()
+
+    def _escape(self):
+        if self.data_mode and self._data.escaped():
             self._paused = True
             self.log.events.append("escaped")
             self.say("OK")
@@ -235,6 +238,7 @@ class Modem:
         data = self._line.read()
         now = self.now()
         quiet, self._last = now - self._last, now
+        self._escape()
         if not data or not self.running or self.world.silent or self.world.stuck:
             return
         if not self._speed_fits():

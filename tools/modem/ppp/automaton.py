@@ -52,6 +52,7 @@ class Automaton:
     max_terminate = 2
     max_failure = 5
     restart_s = 3
+    stop_s = None  # how long to stay after the other side ended it; None: `restart_s`
 
     def __init__(self, send, now):
         self.state = INITIAL
@@ -200,7 +201,7 @@ class Automaton:
 
     def _zrc(self):
         self._left = 0
-        self._expires = self._now() + self.restart_s
+        self._expires = self._now() + (self.restart_s if self.stop_s is None else self.stop_s)
 
     def _request(self, code, data):
         self._ident = self._ident + 1 & 255

@@ -4,7 +4,7 @@
 import os
 
 from .auth import ChapClient, PapClient
-from .framing import CHAP, IPCP, IPV6CP, PAP
+from .framing import CHAP, IPV6CP, PAP
 from .ipcp import DeviceIpcp
 from .ipv6cp import Ipv6cp
 from .lcp import Lcp

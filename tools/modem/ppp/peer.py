@@ -9,6 +9,9 @@ from .ipv6cp import Ipv6cp
 from .lcp import Lcp
 from .link import Link
 
+# RFC 1661 would have it wait a restart period; a network lets go at once.
+_STOP_S = 0.1
+
 
 class Peer(Link):
     """`carrier` is a Carrier: what is given, demanded, and wrong. Otherwise as Link."""
@@ -18,6 +21,7 @@ class Peer(Link):
         self._carrier = carrier
         demand = carrier.auth[0] if carrier.auth else None
         self.lcp = Lcp(self, os.urandom(4), demand)
+        self.lcp.stop_s = _STOP_S
         self.ipcp = NetworkIpcp(self, carrier.gateway, carrier.address, carrier.dns)
         self.ipv6cp = Ipv6cp(lambda packet: self.send(IPV6CP, packet), now)
 
