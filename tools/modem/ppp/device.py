@@ -17,10 +17,10 @@ class Device(Link):
     """`auth` is ("pap" or "chap", user, key), or None: then it refuses to authenticate. `user`
     is told of `up` for each network protocol that opens, IPv6 too. Otherwise as Link."""
 
-    def __init__(self, write, now, user, auth=None):
+    def __init__(self, write, now, user, auth=None, random=os.urandom):
         super().__init__(write, now, user)
         self._auth = auth
-        self.lcp = Lcp(self, os.urandom(4), None, (auth[0],) if auth else ())
+        self.lcp = Lcp(self, random(4), None, (auth[0],) if auth else ())
         self.ipcp = DeviceIpcp(self)
         self.ipv6cp = Ipv6cp(self._send_ipv6cp, now, self)
         for protocol in self.protocols():

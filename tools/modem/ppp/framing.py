@@ -83,7 +83,7 @@ class Deframer:
 
     def _end(self, frames):
         body = bytes(self._frame)
-        if len(body) < 4 or fcs16(body) != _GOOD:
+        if len(body) < 3 or fcs16(body) != _GOOD:
             self.bad += 1
             return
         body = body[:-2]

@@ -14,13 +14,15 @@ _STOP_S = 0.1
 
 
 class Peer(Link):
-    """`carrier` is a Carrier: what is given, demanded, and wrong. Otherwise as Link."""
+    """`carrier` is a Carrier: what is given, demanded, and wrong; `random(n)` gives n bytes
+    that nobody can guess. Otherwise as Link."""
 
-    def __init__(self, write, now, user, carrier):
+    def __init__(self, write, now, user, carrier, random=os.urandom):
         super().__init__(write, now, user)
         self._carrier = carrier
         demand = carrier.auth[0] if carrier.auth else None
-        self.lcp = Lcp(self, os.urandom(4), demand)
+        self._random = random
+        self.lcp = Lcp(self, random(4), demand)
         self.lcp.stop_s = _STOP_S
         self.ipcp = NetworkIpcp(self, carrier.gateway, carrier.address, carrier.dns)
         self.ipv6cp = Ipv6cp(lambda packet: self.send(IPV6CP, packet), now)
@@ -63,7 +65,7 @@ class Peer(Link):
             lambda packet: self.send(CHAP, packet),
             self.auth_done,
             self.now,
-            os.urandom(16),
+            self._random(16),
         )
 
     def lcp_up(self):
