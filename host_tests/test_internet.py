@@ -96,7 +96,7 @@ def namespace_allowed():
         ("upload", 0.05, [True, "thanks"]),
         ("download", 0, True),
         ("download", 0.05, True),
-        ("slow", 0, [True, True]),
+        ("slow", 0, True),
         ("refused", 0, "refused"),
         ("refused", 0.05, "refused"),
         ("elsewhere", 0, "refused"),
@@ -128,7 +128,8 @@ def test_names_are_answered_with_addresses_aliases_and_errors():
     names = Names({"a.test": "10.0.2.2", "b.test": ["10.0.0.8", "10.0.0.9"]}, {"c.test": "b.test"})
     names.failing.add("broken.test")
     assert ask(names, "a.test") == ask(names, "A.TEST") == ("NOERROR", ["10.0.2.2"])
-    assert ask(names, "c.test") == ("NOERROR", ["b.test.", "10.0.0.8", "10.0.0.9"])
+    code, found = ask(names, "c.test")
+    assert code == "NOERROR" and sorted(found) == ["10.0.0.8", "10.0.0.9", "b.test."]
     assert ask(names, "a.test", "AAAA") == ("NOERROR", [])
     assert ask(names, "none.test") == ("NXDOMAIN", [])
     assert ask(names, "broken.test") == ("SERVFAIL", [])

@@ -70,7 +70,7 @@ def all_of(sock):
 def server(serve):
     """A port of the loopback on which `serve(connection)` answers one connection."""
     listener = socket.create_server(("127.0.0.1", 0))
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
     thread = threading.Thread(target=lambda: serve(listener.accept()[0]))
     thread.start()
     return listener.getsockname()[1], thread
@@ -121,25 +121,23 @@ def slow():
         got.append(all_of(connection))
 
     port, thread = server(serve)
-    data = DATA * 3
     with dial(port) as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
         s.setblocking(False)
-        at = stuck = 0
-        while at < len(data):
+        sent = b""
+        stuck = 0
+        while stuck < 20:
             try:
-                at += s.send(data[at : at + 65536])
+                sent += DATA[: s.send(DATA)]
                 stuck = 0
             except BlockingIOError:
                 stuck += 1
-                if stuck > 20:
-                    go.set()
                 select.select([], [s], [], 0.05)
         s.setblocking(True)
-    full = go.is_set()
-    go.set()
+        go.set()
+        s.sendall(DATA)
     thread.join()
-    return [full, got[0] == data]
+    return got[0] == sent + DATA
 
 
 def refused():
