@@ -2,7 +2,7 @@
 board.py CONFIG PTY CONTROL SPEED SCENARIO(JSON).
 
 Records `files` (a list of sizes), one recording each, and uploads. The scenario's `drop_at`
-loses the carrier after so many bytes of the first file, `quiet` without the PPP telling;
+ends the call after so many bytes of the first file, `quiet` without a word of PPP;
 `wifi_after` brings WiFi into reach once so many files are sent. Prints events as lines of
 JSON, the last one the outcome.
 """
@@ -11,14 +11,15 @@ import sys
 
 HERE = sys.argv[0].rsplit("/", 1)[0]
 sys.path.insert(0, HERE)
-sys.path.insert(1, HERE + "/../../../firmware")
-sys.path.insert(2, HERE + "/../../chip/mpy")
+sys.path.insert(1, HERE + "/..")
+sys.path.insert(2, HERE + "/../../../firmware")
+sys.path.insert(3, HERE + "/../../chip/mpy")
 
 import asyncio
 import json
 
 from chip import Chip
-from standins import PPP, Control, Uart, fast_clock, install
+from standins import Control, Uart, fast_clock, install
 from wlan import AccessPoint, Wlan
 
 from uploader import Store, Uploader, load_config
@@ -44,7 +45,6 @@ async def main():
     store = Store(settings, clock)
     wires = Control(int(sys.argv[3]))
     wlan = Wlan(Chip(clock.uptime_ms), told=lambda up: wires.tell("wifi %d" % up))
-    PPP.keep_quiet = scenario.get("quiet", False)
     sent = [0]
     dropped = []
 
@@ -53,7 +53,7 @@ async def main():
             limit = scenario.get("drop_at")
             if limit is not None and not dropped and info["sent"] >= limit:
                 dropped.append(1)
-                wires.tell("drop")
+                wires.tell("drop" if scenario.get("quiet") else "release")
             return
         print(json.dumps([clock.uptime_ms() // 1000, name, info]))
         if name == "sent":
@@ -61,7 +61,7 @@ async def main():
             if sent[0] == scenario.get("wifi_after"):
                 wlan.air.append(AccessPoint("home", "12345678", -50))
 
-    uart = Uart(sys.argv[2])
+    uart = Uart(sys.argv[2], SPEED)
     cellular = CellularLink(uart, modems.sim7600(), wires.pins(), settings, clock, event)
     wifi = WifiLink(settings, clock, wlan)
     for i in range(len(scenario["files"])):

@@ -9,12 +9,14 @@ import sys
 
 HERE = sys.argv[0].rsplit("/", 1)[0]
 sys.path.insert(0, HERE)
-sys.path.insert(1, HERE + "/../../../firmware")
+sys.path.insert(1, HERE + "/..")
+sys.path.insert(2, HERE + "/../../../firmware")
 
 import asyncio
 import json
 
-from standins import PPP, Control, Uart, fast_clock, install
+from ppp_standin import PPP
+from standins import Control, Uart, fast_clock, install
 
 from uploader.errors import LinkError
 from uploader.links import modems
@@ -28,7 +30,6 @@ DEFAULTS = {
     "apn_auth": "none",
     "sim_pin": "",
     "state": "/tmp",
-    "ppp": {},
     "pins": True,
     "may": None,
 }
@@ -39,12 +40,10 @@ async def main():
     path, control, family, speed = sys.argv[1:5]
     values = dict(DEFAULTS)
     values.update(json.loads(sys.argv[5]))
-    for name in values["ppp"]:
-        setattr(PPP, name, values["ppp"][name])
     clock = fast_clock(float(speed))
     wires = Control(int(control))
     events = []
-    uart = Uart(path)
+    uart = Uart(path, float(speed))
     link = CellularLink(
         uart,
         getattr(modems, family)(),

@@ -1,5 +1,5 @@
-"""What the unix port lacks of a board: a UART, network.PPP, the modem's pins, and
-a faster clock. Runs in MicroPython."""
+"""What the unix port lacks of a board: a UART, the modem's pins, and a faster clock. Runs in
+MicroPython."""
 
 import asyncio
 import select
@@ -14,6 +14,7 @@ from uploader.links.modem import Pins
 
 def install():
     """Let `import network` find what stands in for it here."""
+    from ppp_standin import PPP
 
     class Network:
         pass
@@ -38,11 +39,13 @@ def fast_clock(speed, **more):
 
 
 class Uart:
-    """machine.UART on a pty."""
+    """machine.UART on a pty. Its interrupt for an idle line runs between other tasks, as the
+    scheduler's does: not while one of them blocks. `now()` is the time on a clock on which
+    `speed` seconds pass in a real one."""
 
-    IRQ_RXIDLE = 1
+    IRQ_RXIDLE = 0x1000
 
-    def __init__(self, path):
+    def __init__(self, path, speed=1):
         self._file = open(path, "r+b")
         self._fd = self._file.fileno()
         termios.setraw(self._fd)
@@ -52,6 +55,10 @@ class Uart:
         termios.tcsetattr(self._fd, termios.TCSANOW, attributes)
         self._poll = select.poll()
         self._poll.register(self._file, 1)
+        self._speed = speed
+        self._start = time.ticks_ms()
+        self._handler = None
+        self._pump = None
         self.ppp = None
         self.crashed = False
 
@@ -69,97 +76,28 @@ class Uart:
         return self._file.read(n)
 
     def write(self, data):
-        if data == b"+++" and self.ppp and self.ppp.up:
+        if data == b"+++" and self.ppp and self.ppp.isconnected():
             # What happened on boards (micropython#16887).
-            self.crashed = True
-            raise SystemExit("hung up before PPP was down: the board crashed")
+            self.crash("hung up before PPP was down")
         return self._file.write(data)
 
-    def irq(self, handler, trigger):
-        self.handler = handler
+    def irq(self, handler=None, trigger=0):
+        self._handler = handler
+        if handler and self._pump is None:
+            self._pump = asyncio.create_task(self._interrupts())
 
-
-class PPP:
-    """network.PPP as documented (library/network.PPP.rst), with its misbehaviours on demand:
-    `hang_on_disconnect` never ends, `keep_quiet` stays connected when the line is gone."""
-
-    SEC_NONE, SEC_PAP, SEC_CHAP = 0, 1, 2
-    hang_on_disconnect = False
-    keep_quiet = False
-    made = 0
-
-    def __init__(self, uart):
-        if not hasattr(uart, "irq") or not hasattr(uart, "IRQ_RXIDLE"):
-            raise TypeError("the stream needs irq() and IRQ_RXIDLE")
-        PPP.made += 1
-        self._uart = uart
-        uart.ppp = self
-        self._in = b""
-        self.up = False
-        self._address = "0.0.0.0"
-        self._connecting = False
-
-    def connect(self, security=0, user=None, key=None):
-        if self._connecting:
-            raise OSError(16)  # EBUSY
-        self._connecting = True
-        self._security = security
-        self._auth = "%s:%s" % (user, key)
-        self._uart.irq(self.poll, self._uart.IRQ_RXIDLE)
-        self._send(b"\xc0\x21configure")
-
-    def _send(self, frame):
-        self._uart.write(b"~" + frame + b"~")
-
-    def poll(self, _=None):
-        while self._uart.any():
-            data = self._uart.read(256)
-            if not data:
-                break
-            self._in += data
+    async def _interrupts(self):
         while True:
-            start = self._in.find(b"~")
-            end = self._in.find(b"~", start + 1)
-            if start < 0 or end < 0:
-                break
-            frame, self._in = self._in[start + 1 : end], self._in[end + 1 :]
-            self._frame(frame)
-        if b"NO CARRIER" in self._in:
-            self._in = b""
-            if not self.keep_quiet:
-                self.up = False
+            await asyncio.sleep_ms(1)
+            if self._handler and self.any():
+                self._handler(self)
 
-    def _frame(self, frame):
-        protocol, body = frame[:2], frame[2:]
-        if body == b"ack configure":
-            if self._security == self.SEC_NONE:
-                self._send(b"\x80\x21")
-            else:
-                kind = b"\xc0\x23" if self._security == self.SEC_PAP else b"\xc2\x23"
-                self._send(kind + self._auth.encode())
-        elif protocol in (b"\xc0\x23", b"\xc2\x23") and body == b"ack":
-            self._send(b"\x80\x21authenticated")
-        elif protocol == b"\x80\x21":
-            self._address = body.split()[-1].decode()
-            self.up = True
-        elif body == b"ack terminate":
-            self.up = False
+    def now(self):
+        return time.ticks_diff(time.ticks_ms(), self._start) * self._speed / 1000
 
-    def isconnected(self):
-        self.poll()
-        return self.up
-
-    def disconnect(self):
-        if self.hang_on_disconnect:
-            return
-        self._send(b"\xc0\x21terminate")
-
-    def status(self):
-        return int(self.up)
-
-    def ipconfig(self, what):
-        assert what == "addr4"
-        return self._address, "255.255.255.255"
+    def crash(self, why):
+        self.crashed = True
+        raise SystemExit(why + ": the board crashed")
 
 
 class Control:
