@@ -1,6 +1,7 @@
 """The parts put together and run in a thread."""
 
 import asyncio
+import hashlib
 import shutil
 import ssl
 import tempfile
@@ -162,16 +163,21 @@ class Cloud:
         return self.trust.api.root_pem
 
     @property
+    def ca_files(self) -> list[Path]:
+        """Who vouches for the API and for S3 today, as PEM files."""
+        s3 = self.trust.s3.root_pem if self.edge else self._endpoint.ca
+        return [ca for ca in dict.fromkeys([self.trust.api.root_pem, s3]) if ca]
+
+    @property
     def roots(self) -> list[Path]:
         """The root certificates that a device needs today, in DER form."""
-        s3 = self.trust.s3.root_der
-        if self.edge is None:
-            s3 = self._scratch / "s3.der"
-            if self._endpoint.ca:
-                pem = self._endpoint.ca.read_text()
-                s3.write_bytes(ssl.PEM_cert_to_DER_cert(pem))
-        known = [self.trust.api.root_der, s3]
-        return [root for root in dict.fromkeys(known) if root.exists()]
+        roots = []
+        for ca in self.ca_files:
+            der = ssl.PEM_cert_to_DER_cert(ca.read_text())
+            # A device that was given a root keeps that one, whoever vouches later.
+            roots.append(self._scratch / f"root-{hashlib.sha256(der).hexdigest()[:8]}.der")
+            roots[-1].write_bytes(der)
+        return roots
 
     @property
     def s3_log(self) -> Path | None:

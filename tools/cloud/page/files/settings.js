@@ -1,11 +1,15 @@
 // The form for a device's settings: sends what a person changed, and nothing else.
 import { el, news, send, words } from "/page/dom.js";
 
-const on = "switch", num = (min, max) => ({ min, max }), one = (...of) => of;
+const on = "switch", time = "time", text = "text";
+const num = (min, max) => ({ min, max }), one = (...of) => of;
+const ORDERS = ["wifi,ble,cellular", "wifi,cellular,ble", "cellular,wifi,ble",
+  "cellular,ble,wifi", "ble,wifi,cellular", "ble,cellular,wifi", "wifi", "cellular", "ble"];
 const FIELDS = {
   "connection": [
     ["connection.enabled_connections.wifi", "WiFi", on],
     ["connection.enabled_connections.cellular", "Cellular", on],
+    ["connection.upload_network_preference", "Networks, best first", one(...ORDERS)],
     ["connection.power_management.wifi_idle_timeout_seconds", "WiFi off after, s", num(0, 2540)],
     ["connection.power_management.cellular_idle_timeout_seconds", "Cellular off after, s",
       num(0, 2540)],
@@ -17,6 +21,10 @@ const FIELDS = {
     ["upload.daily_data_limit_mb", "Cellular MB a day, 0 = no limit", num(0, 10000)],
     ["upload.allow_roaming", "Roaming", on],
     ["upload.pause_on_low_battery", "Pause on low battery", on],
+    ["upload.off_peak_hours.enabled", "Only in off-peak hours", on],
+    ["upload.off_peak_hours.start", "Off-peak from", time],
+    ["upload.off_peak_hours.end", "Off-peak to", time],
+    ["upload.off_peak_hours.timezone", "Time zone (IANA)", text],
     ["upload.streaming_enabled", "Streaming", on],
     ["upload.streaming_chunk_kb", "Streaming chunk, KB", num(64, 1024)],
     ["upload.streaming_flush_interval_seconds", "Streaming flush, s, 0 = by size",
@@ -32,7 +40,15 @@ const FIELDS = {
     ["power.low_battery_threshold_percent", "Low battery below, %", num(0, 100)],
   ],
 };
-const at = (settings, path) => path.split(".").reduce((part, key) => part?.[key], settings);
+// No off-peak hours at all is null; the form then proposes these.
+const NIGHT = { enabled: false, start: "22:00", end: "06:00",
+  timezone: Intl.DateTimeFormat().resolvedOptions().timeZone };
+const offered = settings => ({ ...settings, upload: { ...settings.upload,
+  off_peak_hours: settings.upload.off_peak_hours ?? NIGHT } });
+const at = (settings, path) => {
+  const value = path.split(".").reduce((part, key) => part?.[key], offered(settings));
+  return Array.isArray(value) ? value.join() : value;
+};
 
 function input(path, kind, value) {
   if (kind === on) return el("input", { type: "checkbox", name: path, checked: !!value });
@@ -42,11 +58,25 @@ function input(path, kind, value) {
     node.value = value;
     return node;
   }
+  if (kind === time || kind === text)
+    return el("input", { type: kind, name: path, required: true, value });
   return el("input", { type: "number", name: path, required: true, step: 1, ...kind, value });
 }
 
 const read = (node, kind) => kind === on ? node.checked :
   typeof kind[0] === "string" ? node.value : Number(node.value);
+
+// What goes out for a changed field: a list for an order, and all four of the off-peak hours.
+function put(change, path, value, form) {
+  const keys = path.split("."), last = keys.pop();
+  const part = keys.reduce((part, key) => part[key] ??= {}, change);
+  part[last] = last === "upload_network_preference" ? value.split(",") : value;
+  if (!keys.includes("off_peak_hours")) return;
+  for (const name of Object.keys(NIGHT)) {
+    const node = form.elements[`upload.off_peak_hours.${name}`];
+    part[name] = name === "enabled" ? node.checked : node.value;
+  }
+}
 
 export function settingsForm(id, settings) {
   const made = [], form = el("form");
@@ -67,8 +97,7 @@ export function settingsForm(id, settings) {
     for (const [path, kind, node] of made) {
       const value = read(node, kind);
       if (value === at(settings, path)) continue;
-      const keys = path.split("."), last = keys.pop();
-      keys.reduce((part, key) => part[key] ??= {}, change)[last] = value;
+      put(change, path, value, form);
     }
     if (!Object.keys(change).length) return news("no setting was changed");
     const answer = await send("PATCH", `/devices/${id}/settings`, change);
