@@ -1,9 +1,10 @@
 """Error answers: the envelope of the API's reference, and what becomes one."""
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from .models import ErrorAnswer, ErrorBody
 
@@ -54,9 +55,11 @@ def handle(app: FastAPI):
         return answer(e)
 
     @app.exception_handler(HTTPException)
-    def http(_, e: HTTPException):
+    def http(request: Request, e: HTTPException):
         refusal = Refusal(e.status_code, str(e.detail))
-        refusal.headers = e.headers  # `Allow` of a 405 (RFC 9110 section 15.5.6)
+        if e.status_code == 405:
+            # RFC 9110 section 15.5.6: every method that there is, not the first route's.
+            refusal.headers = {"Allow": ", ".join(sorted(_allowed(app, request)))}
         return answer(refusal)
 
     @app.exception_handler(RequestValidationError)
@@ -64,3 +67,12 @@ def handle(app: FastAPI):
         first = e.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         return answer(Refusal(400, f"{where}: {first['msg']}", field=where))
+
+
+def _allowed(app, request) -> set[str]:
+    found = set()
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] == Match.FULL for route in app.router.routes):
+            found.add(method)
+    return found

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from .models import DeviceState, Metadata, Recording, Request, Text
+from .models import DeviceState, Metadata, Recording, Request, Text, whole
 from .settings import Settings
 
 Version = Annotated[str, Field(min_length=1, max_length=32)]
@@ -121,7 +121,7 @@ class Config(BaseModel):
 class Params(Request):
     """A command's parameters; those of `start_recording` only."""
 
-    max_duration_sec: Annotated[int, Field(strict=True, ge=1, le=86400)] = 3600
+    max_duration_sec: whole(ge=1, le=86400) = 3600
     upload_immediately: Annotated[bool, Field(strict=True)] = True
     metadata: Metadata | None = None
 
@@ -140,7 +140,7 @@ class CreateCommand(Request):
     type: CommandType
     params: Params | None = None
     idempotency_key: Text | None = None
-    ttl_seconds: Annotated[int, Field(strict=True, ge=1, le=86400)] = 300
+    ttl_seconds: whole(ge=1, le=86400) = 300
 
     @model_validator(mode="after")
     def _only_a_start_has_params(self):

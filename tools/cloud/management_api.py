@@ -166,7 +166,8 @@ def _firmware(service):
     def create_release(
         version: Annotated[m.Version, Query()],
         data: Annotated[
-            bytes, Body(media_type="application/octet-stream", max_length=_MAX_FIRMWARE)
+            bytes,
+            Body(media_type="application/octet-stream", min_length=1, max_length=_MAX_FIRMWARE),
         ],
     ) -> m.Release:
         """The documented way is the portal; the body is the `.bin`."""

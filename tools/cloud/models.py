@@ -39,9 +39,24 @@ def _iso(value):
     raise ValueError("must be an ISO 8601 date and time with its zone")
 
 
+def _whole(value):
+    # JSON has one kind of number: 3.0 is a whole one (JSON Schema, "integer"); "3" and true
+    # are none, though pydantic alone would take them.
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("must be a whole number")
+    return int(value) if value == value // 1 else value
+
+
+def whole(**limits):
+    """The type of a whole number within `limits` (pydantic's `ge`, `le`, `lt`)."""
+    # The limits come first, or the OpenAPI document would not have them.
+    return Annotated[int, Field(**limits), BeforeValidator(_whole)]
+
+
 Timestamp = Annotated[datetime, BeforeValidator(_iso)]
-Integer = Annotated[int, Field(strict=True)]
-Count = Annotated[int, Field(strict=True, ge=0)]
+Integer = whole()
+Count = whole(ge=0)
+Percent = whole(ge=0, le=100)
 Number = Annotated[float, Field(strict=True, ge=0)]
 Text = Annotated[str, Field(max_length=1000)]
 
@@ -127,7 +142,7 @@ DeviceState = Literal[
 class Heartbeat(Request):
     """`POST /devices/me/heartbeat`. What `diagnostics` holds is not public: any object."""
 
-    battery_percent: Annotated[int, Field(strict=True, ge=0, le=100)] | None = None
+    battery_percent: Percent | None = None
     storage_used_mb: Number | None = None
     storage_total_mb: Number | None = None
     signal_strength_dbm: Integer | None = None
@@ -135,7 +150,7 @@ class Heartbeat(Request):
     device_name: Annotated[str, Field(max_length=64)] | None = None
     device_state: DeviceState | None = None
     pending_recordings: Count | None = None
-    status_flags: Annotated[int, Field(strict=True, ge=0, lt=64)] | None = None
+    status_flags: whole(ge=0, lt=64) | None = None
     connection_type: list[Literal["wifi", "4g", "ble"]] | None = None
     diagnostics: Metadata | None = None
 

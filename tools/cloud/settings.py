@@ -10,6 +10,8 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from .models import Count, Percent, whole
+
 
 class Group(BaseModel):
     """Unknown names are refused, so that a misspelt one is seen; so is null, but for
@@ -48,13 +50,9 @@ Zone = Annotated[
     Field(json_schema_extra={"enum": sorted(available_timezones())}),
 ]
 Idle = Annotated[
-    int,
+    whole(ge=0, le=2540),
     AfterValidator(_idle),
-    Field(
-        ge=0,
-        le=2540,
-        json_schema_extra={"anyOf": [{"const": 0}, {"minimum": 10, "maximum": 2540}]},
-    ),
+    Field(json_schema_extra={"anyOf": [{"const": 0}, {"minimum": 10, "maximum": 2540}]}),
 ]
 
 
@@ -101,10 +99,10 @@ class Upload(Group):
         None
     )
     streaming_enabled: bool = None
-    streaming_chunk_kb: Annotated[int, Field(ge=64, le=1024)] = None
-    streaming_flush_interval_seconds: Annotated[int, Field(ge=0, le=255)] = None
-    upload_delay_minutes: Annotated[int, Field(ge=0)] = None
-    daily_data_limit_mb: Annotated[int, Field(ge=0, le=10000)] = None
+    streaming_chunk_kb: whole(ge=64, le=1024) = None
+    streaming_flush_interval_seconds: whole(ge=0, le=255) = None
+    upload_delay_minutes: Count = None
+    daily_data_limit_mb: whole(ge=0, le=10000) = None
     allow_roaming: bool = None
     pause_on_low_battery: bool = None
     off_peak_hours: OffPeak | None = None
@@ -115,14 +113,14 @@ class Audio(Group):
 
     codec: Literal["opus", "aac", "wav"] = None
     sample_rate_khz: Literal[16, 24, 48] = None
-    bitrate_kbps: Annotated[int, Field(ge=8, le=320)] = None
+    bitrate_kbps: whole(ge=8, le=320) = None
 
 
 class PowerGroup(Group):
     """The `power` group."""
 
-    auto_sleep_minutes: Annotated[int, Field(ge=0)] = None
-    low_battery_threshold_percent: Annotated[int, Field(ge=0, le=100)] = None
+    auto_sleep_minutes: Count = None
+    low_battery_threshold_percent: Percent = None
 
 
 class Settings(Group):
