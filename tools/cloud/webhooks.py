@@ -28,7 +28,7 @@ class Webhooks:
 
     def __init__(self, state: State, waits_s=WAITS_S):
         self._state = state
-        self._waits = waits_s
+        self.waits_s = waits_s
         self._due = []  # heap of (when, number, try, endpoint's id, event)
         self._number = itertools.count()
         self._change = threading.Condition()
@@ -93,9 +93,9 @@ class Webhooks:
             webhook = self._state.get("webhook", webhook_id, NewWebhook)
             if webhook is None:
                 continue
-            if not self._deliver(webhook, event) and tried < len(self._waits):
+            if not self._deliver(webhook, event) and tried < len(self.waits_s):
                 with self._change:
-                    self._push(time.monotonic() + self._waits[tried], tried + 1, webhook_id, event)
+                    self._push(time.monotonic() + self.waits_s[tried], tried + 1, webhook_id, event)
 
     def _ready(self):
         return self._due and self._due[0][0] <= time.monotonic()
