@@ -6,12 +6,13 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import Board
+from conftest import ROOT, Board
 from test_cloud import Device
 
 from tools.cloud import Cloud
@@ -174,7 +175,16 @@ def test_an_s3_that_does_not_answer_is_said_at_the_start():
         cloud.start()
 
 
-def test_wrong_addresses_are_refused():
-    for url in ("ftp://x", "http://", "http://x/bucket"):
-        with pytest.raises(ValueError, match="not the address of an S3"):
-            Endpoint(url, "k", "s").address  # noqa: B018
+@pytest.mark.parametrize("url", ["ftp://x", "http://", "http://x/bucket"])
+def test_what_is_no_address_of_an_s3_is_refused(url):
+    with pytest.raises(ValueError, match="not the address of an S3"):
+        Endpoint(url, "k", "s")
+
+
+def test_make_cloud_says_why_it_can_not_use_an_s3(tmp_path):
+    config = ("--config", tmp_path / "config.json")
+    for url, words in (("ftp://x", "not the address"), ("http://127.0.0.1:9", "connect")):
+        command = [sys.executable, "-m", "tools.cloud", "--s3", url, *config]
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        assert result.returncode == 1 and words in " ".join(result.stdout.split())
+        assert "Traceback" not in result.stdout + result.stderr

@@ -14,7 +14,7 @@ BUCKET = "uploads"
 
 @dataclass
 class Endpoint:
-    """Where an S3 is, and the credentials for it. An `http` one is put behind TLS, as devices
+    """Where an S3 is, and the credentials for it; ValueError for what is no address. An `http` one is put behind TLS, as devices
     need it, and behind AWS's strictness; an `https` one devices speak to directly. `ca` is a
     PEM file of who vouches for it, where that is not a public authority."""
 
@@ -24,6 +24,9 @@ class Endpoint:
     bucket: str = BUCKET
     region: str = "us-east-1"
     ca: Path | None = None
+
+    def __post_init__(self):
+        self.address  # noqa: B018 raises ValueError
 
     @property
     def secure(self) -> bool:
