@@ -84,15 +84,7 @@ def shared_cloud():
 @pytest.fixture
 def cloud(shared_cloud):
     """A running cloud as if new: nothing recorded, no limits, nothing intercepted."""
-    for recording in shared_cloud.recordings():
-        shared_cloud.state.delete("recording", recording.id)
-    service, edge = shared_cloud.service, shared_cloud.edge
-    service.intercept = service.after = edge.intercept = None
-    service.calls.clear()
-    service.url_life_s = 3600
-    shared_cloud.limits.requests = shared_cloud.limits.upload_urls = 10**9
-    shared_cloud.limits.forget()
-    edge.connections = edge.puts = 0
+    shared_cloud.forget()
     return shared_cloud
 
 
