@@ -45,6 +45,7 @@ LAYERS = (
     "uploader.owner uploader.heartbeat uploader.links.manager uploader.network"
     " uploader.requests_transport",
     "uploader.session",
+    "uploader.proof",
     "uploader.api uploader.s3",
     "uploader.http",
     "uploader.connection",

@@ -52,6 +52,7 @@ KEYS = """{
 "timezone": "+00:00",
 "token_refresh_days": [0, 0, 365],
 "upload_delay_minutes": [0, 0, 10080],
+"verify_sha256": true,
 "watchdog_s": [120, 0, 3600],
 "wifi": []
 }"""

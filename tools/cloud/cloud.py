@@ -31,7 +31,8 @@ class Cloud:
 
     `data` is a directory to keep everything in (None: in memory). `port` is the API's (0: a free
     one, known once it runs), `limits` its rate limits, `plain` serves the API over HTTP without
-    TLS (for tests of transports that can't verify certificates). `s3` is an S3 to use instead of one of its own.
+    TLS (for tests of transports that can't verify certificates). `s3` is an S3 to use instead of
+    one of its own.
     """
 
     def __init__(
