@@ -174,7 +174,7 @@ class App:
 
     def _event(self, name, info):
         self.log.event(name, info)
-        if name in ("token", "certificate") and info.get("state") != "rotated":
+        if name in ("token", "certificate") and info.get("state") not in ("rotated", "moved"):
             self._trouble = "needs_owner"
         elif name == "low_space":
             self._trouble = "storage_full"

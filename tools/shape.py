@@ -48,7 +48,7 @@ LAYERS = (
     "uploader.proof",
     "uploader.api uploader.s3",
     "uploader.http",
-    "uploader.connection",
+    "uploader.connection uploader.trust",
     "uploader.links.wifi uploader.links.cellular uploader.links.host uploader.timesync",
     "uploader.links uploader.links.*",
     "uploader.policy uploader.store",

@@ -39,6 +39,7 @@ KEYS = """{
 "pause_on_low_battery": true,
 "queue_order": {"of": ["oldest", "newest", "priority"]},
 "radio_idle_timeout_s": [180, 0, 2540],
+"root_bundle": "",
 "roots": [],
 "same_user": false,
 "segment_bytes": [0, 0, 1073741824],
@@ -127,6 +128,8 @@ def _check_service(settings):
 def _check_files(settings, base):
     settings.values["storage"] = _path(base, settings.storage)
     settings.values["state"] = _path(base, settings.state) if settings.state else settings.storage
+    if settings.root_bundle:
+        settings.values["root_bundle"] = _path(base, settings.root_bundle)
     roots = []
     for root in settings.roots:
         if not isinstance(root, str):

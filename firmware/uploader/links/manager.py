@@ -148,6 +148,10 @@ class LinkManager:
         nothing."""
         return self.policy.meter if self.current and self.current.metered else None
 
+    def tell(self, event, **info):
+        """Tell what happened to a connection over the link."""
+        self._emit(event, **info)
+
     def override(self):
         """Forget why links were left alone: the owner wishes an upload now, or the rules have
         changed."""
