@@ -56,7 +56,7 @@ LAYERS = (
     " uploader.space uploader.credentials uploader.data_meter uploader.meter uploader.metered",
     "uploader.journal uploader.durable uploader.lines",
     "uploader.layout uploader.media uploader.retry uploader.config uploader.clock uploader.mount",
-    "uploader.settings",
+    "uploader.settings uploader.zones",
     "uploader.errors",
 )
 
