@@ -2,7 +2,8 @@
 
 For every name of the database ten bytes: the two offsets and when one gives way to the other
 (POSIX, "Environment Variable TZ"). Names are known by their CRC-32. What a country changes after
-the database was read is not known here; nor is what follows no rule (Morocco's Ramadan).
+the database was read is not known here; nor is what follows the moon (Ramadan in Morocco and
+Palestine).
 
 It is needed seldom: whoever loads it lets it go again.
 """
