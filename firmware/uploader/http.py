@@ -5,7 +5,6 @@ files and for reading answers.
 """
 
 import asyncio
-import socket
 
 import tls
 from micropython import const
@@ -136,7 +135,7 @@ class Http:
         if secure and not self._trusting:
             self._trust()
         error = None
-        for address in await self._resolve(host, port):
+        for address in await self._links.resolve(host, port):
             conn = Connection((secure, host, port), self.buffer, self._settings, self._links)
             try:
                 await conn.open(address)
@@ -157,18 +156,8 @@ class Http:
                 if not isinstance(e, TransportError):
                     raise
                 error = error or e
+        self._links.forget_names()
         raise error or TransportError("dns", "no address for " + host)
-
-    async def _resolve(self, host, port):
-        """The socket addresses of a host, IPv4 only."""
-        try:
-            resolve = getattr(self._links, "resolve", None)
-            if resolve:
-                return await resolve(host, port)
-            found = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)
-            return [address[-1] for address in found]
-        except OSError as e:
-            raise TransportError("dns", "no address for %s: %s" % (host, e))
 
     def _trust(self):
         if self._context is None:

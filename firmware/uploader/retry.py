@@ -135,3 +135,24 @@ class Backoff:
         top = min(cap_s, self._base << min(self._failures, 20))
         self._failures += 1
         return max(0.1, top * self._random())
+
+
+class Patience:
+    """What outlives a pass over the queue: `backoff`, and `limited`, how many answers in a row
+    were a 429. `random` as for Backoff."""
+
+    def __init__(self, random):
+        self.backoff = Backoff(random)
+        self.limited = 0
+
+
+class PassResult:
+    """How a pass ended. `wait_s` is None if nothing is left to do, else the seconds until the
+    next pass is worth trying; `reason` says why, `verdict` is one of `retry`'s (0 for none),
+    `path` the TransportError's kind if the way to the server failed, not its answer."""
+
+    def __init__(self, wait_s=None, reason=None, verdict=0, path=None):
+        self.wait_s = wait_s
+        self.reason = reason
+        self.verdict = verdict
+        self.path = path

@@ -7,5 +7,6 @@ way, it does nothing that holds Python up for long), `await down()` (powers it o
 raises, safe at any time), `is_up()` (True while traffic can be expected to pass),
 `signal_dbm()` (None if unknown), `connection` (the heartbeat's name for it, None if it has
 none), and where `metered`: `roaming()`. It may have `await network_time()` (Unix seconds or
-None).
+None), and `name_servers()` (addresses; without it names are looked up by the port itself, which
+blocks).
 """

@@ -1,9 +1,11 @@
 """Choosing the link: in the owner's order, with cool-downs, back to the better one, off when
 idle."""
 
+import socket
+
 from micropython import const
 
-from ..errors import LinkError
+from ..errors import LinkError, TransportError
 from ..retry import Backoff
 
 # A link that failed is left alone for up to so long, doubling from _COOL_S.
@@ -31,6 +33,7 @@ class LinkManager:
         self._cool = {}  # link name: [Backoff, uptime in ms until which it is left alone]
         self._used_ms = 0  # uptime at which `current` was last used
         self._proved = False  # `current` has carried a file
+        self._resolver = None
 
     async def ready(self, quiet=False):
         """Bring up the first link that works and is allowed; returns it. `quiet` as a link's.
@@ -47,9 +50,11 @@ class LinkManager:
                 continue
             reason, wait = await self._try(link, quiet)
             if reason is None:
-                if self.current not in (None, link):
-                    await self._down(self.current)
-                    self._proved = False
+                if self.current is not link:
+                    self.forget_names()
+                    if self.current:
+                        await self._down(self.current)
+                        self._proved = False
                 self.current = link
                 self._used_ms = self._clock.uptime_ms()
                 return link
@@ -142,6 +147,37 @@ class LinkManager:
     def link_up(self):
         """False as soon as the current link is found to be down."""
         return self.current is None or self.current.is_up()
+
+    async def resolve(self, host, port, kind=socket.SOCK_STREAM):
+        """The socket addresses of `host` (IPv4 only) for sockets of a `kind`, by the name
+        servers of the setting `dns_servers` and the current link's. Raises TransportError
+        `dns`.
+
+        Only over a link that has no name servers of its own to tell (`host`), and for the names
+        of multicast DNS, the port's own resolver is asked, which blocks.
+        """
+        found = getattr(self.current, "name_servers", None)
+        servers = self._settings.dns_servers + (found() if found else [])
+        addresses = [host]
+        if (servers or found) and not host.endswith(".local"):
+            if self._resolver is None:
+                from .resolver import Resolver
+
+                self._resolver = Resolver(self._clock)
+            addresses = await self._resolver.resolve(host, servers)
+        try:
+            # Of an address in digits this only makes a socket address.
+            return [
+                info[-1]
+                for address in addresses
+                for info in socket.getaddrinfo(address, port, socket.AF_INET, kind)
+            ]
+        except OSError as e:
+            raise TransportError("dns", "no address for %s: %s" % (host, e))
+
+    def forget_names(self):
+        """Ask anew for every name: the link is another, or what was answered leads nowhere."""
+        self._resolver = None
 
     def meter(self):
         """The DataMeter that counts what passes over the current link; None where bytes cost
