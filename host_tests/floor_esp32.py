@@ -175,8 +175,8 @@ TYPES = {
         get_exception_handler/0 default_exception_handler/1 call_exception_handler/1
     """,
     "asyncio.Stream": """
-        get_extra_info/1 close/0 wait_closed/0 read/0-1(n) readinto/1 readexactly/1 readline/0
-        write/1 drain/0 s e out_buf
+        get_extra_info/1 close/0 wait_closed/0 read/0-1(n) readinto/1(buf) readexactly/1(n)
+        readline/0 write/1 drain/0 s e out_buf
     """,
     "asyncio.Server": "close/0 wait_closed/0",
     # micropython-lib, python-ecosys/requests
@@ -291,10 +291,12 @@ MODULES = {
     # extmod/asyncio/__init__.py, core.py, funcs.py, stream.py: no TaskGroup, timeout, Queue,
     # Semaphore, to_thread, shield, all_tasks, CancelledError.args
     "asyncio": """
-        CancelledError TimeoutError Task TaskQueue sleep/1 sleep_ms/1 create_task/1
-        run_until_complete/0-1 run/1 get_event_loop/0 current_task/0 new_event_loop/0 Loop
-        wait_for/2-3 wait_for_ms/2 gather/0-(return_exceptions) Event/0 ThreadSafeFlag/0 Lock/0
-        open_connection/2-4(ssl,server_hostname) start_server/3-5(backlog,ssl) StreamReader
+        CancelledError TimeoutError Task TaskQueue sleep/1(t) sleep_ms/1-2(t,sgen)
+        create_task/1(coro) run_until_complete/0-1(main_task) run/1(coro) get_event_loop/0-2
+        current_task/0 new_event_loop/0 Loop wait_for/2-3(aw,timeout,sleep)
+        wait_for_ms/2(aw,timeout) gather/0-(return_exceptions) Event/0 ThreadSafeFlag/0 Lock/0
+        open_connection/2-4(host,port,ssl,server_hostname)
+        start_server/3-5(cb,host,port,backlog,ssl) StreamReader
         StreamWriter ticks ticks_diff ticks_add
     """,
     # micropython-lib, python-ecosys/requests; its methods take what `request` does
