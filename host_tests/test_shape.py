@@ -1,8 +1,20 @@
 """The shape of the code: a module's and a function's size, and who may reach into what."""
 
+import json
+
 import pytest
+from conftest import ROOT
 
 from tools import shape
+
+
+def test_the_code_has_the_shape_that_it_should():
+    figures, offenders = shape.measure(ROOT)
+    out = ROOT / "build/shape.json"
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(json.dumps(figures, indent=1) + "\n")
+    over = [name for name, limit in shape.LIMITS.items() if figures[name] > limit]
+    assert not over, "\n".join(f"{o.where}: {o.what}" for o in offenders if o.figure in over)
 
 
 def measure(tmp_path, **files):
