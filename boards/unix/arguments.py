@@ -3,7 +3,7 @@
 import json
 import os
 
-from uploader import media
+from uploader import layout
 from uploader.errors import StorageError
 from uploader.recording import check_about, check_time
 
@@ -80,16 +80,16 @@ def parse_file(text):
         for usual in (".jpeg", ".opus", ".webm", ".flac"):
             if name.endswith(usual):
                 name = {".jpeg": ".jpg", ".opus": ".opu", ".webm": ".wbm", ".flac": ".fla"}[usual]
-        content_type = media.from_extension(name)
+        content_type = layout.content_type_of(name)
         if content_type is None:
             raise UsageError(
                 "%s: unknown extension; say FILE=CONTENT_TYPE with one of: %s"
-                % (path, ", ".join(media.allowed()))
+                % (path, ", ".join(layout.content_types()))
             )
-    if content_type not in media.allowed():
+    if content_type not in layout.content_types():
         raise UsageError(
             "content type %r is not allowed; allowed: %s"
-            % (content_type, ", ".join(media.allowed()))
+            % (content_type, ", ".join(layout.content_types()))
         )
     return path, content_type, captured_at
 

@@ -17,7 +17,7 @@ micropython cli.py CONFIG.json drain [--timeout S]
 micropython cli.py CONFIG.json status
 micropython cli.py CONFIG.json quarantined
 micropython cli.py CONFIG.json held
-micropython cli.py CONFIG.json retry|release|discard ID
+micropython cli.py CONFIG.json requeue|adopt|discard ID
 
 Times are ISO 8601 with a zone, like 2026-01-31T23:59:59Z. MicroPython takes arguments of up to
 255 bytes: longer metadata goes into a file. Exit status: 0 done; 1 something is

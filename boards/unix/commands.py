@@ -8,7 +8,7 @@ from arguments import parse_add, parse_drain, parse_id, parse_none
 from lock import Locked
 from terminal import Lines, Terminal, is_terminal
 
-from uploader import Store, Uploader, media, owner
+from uploader import Store, Uploader, layout, owner
 from uploader.links.host import HostLink
 
 
@@ -21,7 +21,7 @@ def add(settings, options):
         buf = bytearray(settings.chunk_bytes)
         mv = memoryview(buf)
         for path, content_type, captured_at in files:
-            writer = recording.add(media.kind_of(content_type), content_type, captured_at)
+            writer = recording.add(layout.kind_of(content_type), content_type, captured_at)
             with open(path, "rb") as f:
                 while True:
                     n = f.readinto(buf)
@@ -57,10 +57,10 @@ def quarantined(settings, _):
     return 0
 
 
-def retry(settings, local_id):
-    """Take a recording back out of quarantine."""
+def requeue(settings, local_id):
+    """Put a recording in quarantine back into the queue."""
     with Locked(settings):
-        owner.retry(open_store(settings), local_id)
+        owner.requeue(open_store(settings), local_id)
     return 0
 
 
@@ -78,16 +78,16 @@ def held(settings, _):
     return 0
 
 
-def release(settings, local_id):
+def adopt(settings, local_id):
     """Let a held recording be uploaded under the present token."""
     with Locked(settings):
-        owner.release(open_store(settings), local_id)
+        owner.adopt(open_store(settings), local_id)
     return 0
 
 
 def open_store(settings):
     """The store of a configuration."""
-    return Store.from_config(settings)
+    return Store(settings)
 
 
 # Each command's parser and what it does.
@@ -96,8 +96,8 @@ COMMANDS = {
     "drain": (parse_drain, drain),
     "status": (parse_none, status),
     "quarantined": (parse_none, quarantined),
-    "retry": (parse_id, retry),
+    "requeue": (parse_id, requeue),
     "discard": (parse_id, discard),
     "held": (parse_none, held),
-    "release": (parse_id, release),
+    "adopt": (parse_id, adopt),
 }

@@ -10,10 +10,20 @@ from .common import MPY, ROOT, compiled
 
 # What an uploader with WiFi and cellular needs: not the desktop's link, the plug-in for another
 # HTTP client, the SD card's mounting, the owner's commands, which come with what uses them.
-_LEFT_OUT = {"requests_transport", "links/host", "mount", "owner", "heartbeat", "repair", "recover"}
+_LEFT_OUT = {
+    *("requests_transport", "links/host", "mount", "owner", "heartbeat", "recovery"),
+    "links/resolver",
+}
 # What each feature's modules are, beside the spine.
 _FEATURES = {
-    "cellular": ("links/cellular", "links/at", "links/modems", "metered", "meter", "policy"),
+    "cellular": (
+        "links/cellular",
+        "links/at",
+        "links/modem",
+        "links/modems",
+        "data_meter",
+        "policy",
+    ),
     "wifi": ("links/wifi",),
     "heartbeat": ("heartbeat",),
     "recording (a device that only uploads)": ("recording",),
