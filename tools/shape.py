@@ -42,7 +42,8 @@ LAYERS = (
     "recorders recorders.*",
     "uploader",
     "uploader.uploader",
-    "uploader.owner uploader.heartbeat uploader.links.manager uploader.requests_transport",
+    "uploader.owner uploader.heartbeat uploader.links.manager uploader.requests_transport"
+    " uploader.sending uploader.rotation",
     "uploader.session",
     "uploader.api uploader.s3",
     "uploader.http",
@@ -55,7 +56,7 @@ LAYERS = (
     "uploader.journal",
     "uploader.layout uploader.retry uploader.config uploader.clock uploader.mount",
     "uploader.settings",
-    "uploader.errors",
+    "uploader.errors uploader.memory",
 )
 
 # Public by their documentation, whatever their names look like.

@@ -46,8 +46,9 @@ class Heartbeat:
         return max(0, self._next_ms - self._clock.uptime_ms()) / 1000
 
     async def beat(self, api):
-        """Send one by `api`, a DeviceApi. Returns the commands to act on, pairs of a name (one of COMMANDS) and the
-        command's dict, each command once. Raises ApiError, TransportError, StorageError."""
+        """Send one by `api`, a DeviceApi. Returns the commands to act on, pairs of a name (one
+        of COMMANDS) and the command's dict, each command once. Raises ApiError, TransportError,
+        StorageError."""
         self._next_ms = self._clock.uptime_ms() + self._settings.heartbeat_minutes * 60000
         facts = self.facts()
         fields = {k: facts[k] for k in facts if facts[k] is not None}

@@ -11,6 +11,7 @@ from micropython import const
 
 from .connection import Buffer, Connection
 from .errors import TransportError
+from .links import addresses
 
 _MAX_URL = const(4096)
 _MAX_VALUE = const(8192)  # characters of a header field
@@ -135,12 +136,14 @@ class Http:
         if secure and not self._trusting:
             self._trust()
         error = None
-        for address in await self._links.resolve(host, port):
-            conn = Connection((secure, host, port), self.buffer, self._settings, self._links)
+        links = self._links
+        found = await links.resolve(host, port) if links else addresses(host, port)
+        for address in found:
+            conn = Connection((secure, host, port), self.buffer, self._settings, links)
             try:
                 await conn.open(address)
                 self.connections_opened += 1
-                meter = self._links and self._links.meter()
+                meter = links and links.meter()
                 if meter:
                     from .data_meter import MeteredSocket
 
@@ -156,7 +159,8 @@ class Http:
                 if not isinstance(e, TransportError):
                     raise
                 error = error or e
-        self._links.forget_names()
+        if links:
+            links.forget_names()
         raise error or TransportError("dns", "no address for " + host)
 
     def _trust(self):

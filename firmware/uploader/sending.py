@@ -7,7 +7,10 @@ from .s3 import S3
 from .session import Session
 
 # The modules that nothing else needs.
-_PARTS = ("sending", "session", "s3", "api", "http", "connection", "answer", "timesync")
+_PARTS = (
+    *("sending", "session", "s3", "api", "http", "connection", "answer"),
+    *("timesync", "rotation"),
+)
 
 
 class Sending:

@@ -5,7 +5,7 @@ import asyncio
 from micropython import const
 
 from . import memory, retry
-from .errors import ApiError, LinkError, StorageError, TransportError, UploaderError
+from .errors import ApiError, LinkError, StorageError, TransportError
 from .links.manager import LinkManager
 from .retry import PassResult
 from .settings import redact
@@ -176,18 +176,9 @@ class Uploader:
         answer came: then the service may or may not have done it, which the next call's
         answer will tell. Raises UploaderError while the device's id is not known yet.
         """
-        if self.credentials.device_id is None:
-            raise UploaderError("the device's id is known once a recording was created")
-        self.store.space.with_reserve(self.credentials.asking)
-        try:
-            token = await self.sending.api.refresh_token(self.credentials.device_id)
-        except ApiError as e:
-            if 400 <= e.status < 500 and e.status not in (401, 403):
-                self.store.space.with_reserve(self.credentials.settled)
-            raise
-        self.store.space.with_reserve(self.credentials.settled, token, self.clock.now())
-        self.sending.api.token = token
-        self.emit("token", state="rotated")
+        from .rotation import rotate
+
+        await rotate(self.store, self.sending.api, self.emit)
 
     # One pass after another
 
@@ -261,11 +252,11 @@ class Uploader:
 
     def _defer(self):
         """The PassResult of a rule that says no to every upload at this moment, or None."""
-        refusal = self.policy and self.policy.now()
-        if not refusal:
+        no = self.policy and self.policy.now()
+        if not no:
             return None
-        self.emit("deferred", rule=refusal.rule, reason=refusal.reason, wait_s=refusal.wait_s)
-        return PassResult(refusal.wait_s, refusal.reason)
+        self.emit("deferred", rule=no.rule, reason=no.reason, wait_s=no.wait_s)
+        return PassResult(no.wait_s, no.reason)
 
     async def _connect(self):
         """Have a link, and the time if that can be had. Raises LinkError."""
@@ -311,7 +302,9 @@ class Uploader:
             api.accepted = False
             self.links.touch()
             self.store.keep_time()
-            await self._settle_token(result)
+            from .rotation import settle
+
+            await settle(self.store, api, self.settings, result.verdict, self.emit)
         if result.wait_s and not result.verdict:
             # Deferred by the policy: over a better link it might not be.
             better_s = self.links.better_s()
@@ -328,23 +321,6 @@ class Uploader:
             if self.links.failed(result.reason, code):
                 result.wait_s = 0  # the next link, at once
             await self.links.drop()
-
-    async def _settle_token(self, result):
-        """The service took the token: it is the right one, and may be due for another."""
-        credentials = self.credentials
-        if credentials.lost and result.verdict != retry.TOKEN:
-            self.store.space.with_reserve(credentials.settled)
-        device_id = self.sending.api.device_id
-        if device_id:
-            self.store.space.with_reserve(credentials.learn_device, device_id)
-        days = self.settings.token_refresh_days
-        now = self.clock.now()
-        if not days or now is None or not credentials.older_than(days * _DAY_S, now):
-            return
-        try:
-            await self.rotate_token()
-        except UploaderError as e:
-            self.emit("token", state="not_rotated", reason=str(e))
 
     # Heartbeats
 

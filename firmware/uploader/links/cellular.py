@@ -19,7 +19,6 @@ from .modem import Modem
 _PPP_S = const(30)
 _ADDRESS_MS = const(1000)
 _NO_ADDRESS = "0.0.0.0"
-_HANG_UP_S = const(5)
 _DIAL_S = const(30)
 _DENIED_S = const(30)
 _SIM_S = const(10)
@@ -48,6 +47,7 @@ class CellularLink:
         self._clock = clock
         self._on_event = on_event
         self._ppp = None
+        self._old = []  # PPPs that never came up and are not done yet
         self._looked_ms = 0  # uptime at which PPP was last asked for its address
         self._registration = 0
         self._dbm = None
@@ -291,20 +291,23 @@ class CellularLink:
         if ppp is None:
             return
         try:
-            ppp.disconnect()
-            # Hanging up before PPP is down has crashed boards (micropython#16887), and it may
-            # never be (micropython#4708): then the modem goes, without a word to it. Until it is
-            # down it reads what the modem says; `isconnected` is False long before.
-            down = await self._until(lambda: not ppp.active(), _HANG_UP_S)
+            if ppp.isconnected():
+                # Not `disconnect()`: where the other end is gone, lwIP's thread then waits for
+                # itself, and the next call never returns (1.26, ports/esp32/network_ppp.c:
+                # pppapi_free in the status callback). And hanging up while it is connected has
+                # crashed boards (micropython#16887).
+                ppp.active(False)
+            else:
+                # lwIP goes on negotiating for up to a minute: the object has to outlive that.
+                self._old.append(ppp)
+            # It must not read what the modem says to us now, nor silence the next one's line
+            # when it is collected.
+            ppp.config(stream=None)
         except OSError:
-            down = False
-        # An old object's finaliser must not silence the line of the next one.
-        ppp.config(stream=None)
-        ppp = None
+            pass
+        self._old = [old for old in self._old if old.status() >= 0]
         gc.collect()
-        if down:
-            await self._at.escape()
-        else:
+        if not await self._at.escape():
             await self.modem.cut()
 
     async def _until(self, true, seconds):

@@ -5,8 +5,9 @@ import socket
 
 from micropython import const
 
-from ..errors import LinkError, TransportError
+from ..errors import LinkError
 from ..retry import Backoff
+from . import addresses
 
 # A link that failed is left alone for up to so long, doubling from _COOL_S.
 _COOL_S = const(15)
@@ -158,22 +159,16 @@ class LinkManager:
         """
         found = getattr(self.current, "name_servers", None)
         servers = self._settings.dns_servers + (found() if found else [])
-        addresses = [host]
-        if (servers or found) and not host.endswith(".local"):
-            if self._resolver is None:
-                from .resolver import Resolver
+        if not (servers or found) or host.endswith(".local"):
+            return addresses(host, port, kind)
+        if self._resolver is None:
+            from .resolver import Resolver
 
-                self._resolver = Resolver(self._clock)
-            addresses = await self._resolver.resolve(host, servers)
-        try:
-            # Of an address in digits this only makes a socket address.
-            return [
-                info[-1]
-                for address in addresses
-                for info in socket.getaddrinfo(address, port, socket.AF_INET, kind)
-            ]
-        except OSError as e:
-            raise TransportError("dns", "no address for %s: %s" % (host, e))
+            self._resolver = Resolver(self._clock)
+        out = []
+        for address in await self._resolver.resolve(host, servers):
+            out += addresses(address, port, kind)
+        return out
 
     def forget_names(self):
         """Ask anew for every name: the link is another, or what was answered leads nowhere."""
