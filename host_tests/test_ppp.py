@@ -160,7 +160,7 @@ def test_the_right_password_lets_in_and_a_wrong_one_ends_the_link(kind):
 
 def test_who_refuses_to_authenticate_is_not_let_in():
     pair = Pair(None, auth=("chap", "me", "secret"))
-    pair.run(40)
+    pair.run(8)
     assert pair.board.told == ["ended "] and "up" not in pair.network.told
 
 

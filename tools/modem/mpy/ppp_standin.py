@@ -21,10 +21,15 @@ class PPP:
     open, IPv6 among them, and stays so when IPCP ends, for as long as LCP lasts: the address is
     0.0.0.0 then. Input is read by `poll` alone, which the stream's irq() schedules: while
     anything blocks, PPP stands still.
+
+    An end that is not answered is fatal on 1.26: when the timeouts are over, lwIP's thread
+    waits for itself, and the next `connect` never returns (seen on an ESP32's image; 1.27 has
+    mended it). `active(False)` before that closes without a word and without harm.
     """
 
     SEC_NONE, SEC_PAP, SEC_CHAP = 0, 1, 2
     made = 0
+    stack_dead = False
 
     def __init__(self, stream):
         _check(stream)
@@ -33,6 +38,7 @@ class PPP:
         self._state = _INACTIVE
         self._error = 0
         self._link = None
+        self._in_lwip = False
 
     def connect(
         self, *, security=-1, user=None, key=None, authmode=0, username=None, password=None
@@ -41,6 +47,8 @@ class PPP:
         security = authmode if security == -1 else security
         user = username if user is None else user
         key = password if key is None else key
+        if PPP.stack_dead:
+            self._stream.crash("connect() after an end without an answer never returns")
         if self._state == _INACTIVE:
             self._state = _ACTIVE
             self._listen()
@@ -71,7 +79,9 @@ class PPP:
 
     async def _timeouts(self, link):
         while link is self._link:
+            self._in_lwip = True
             link.tick()
+            self._in_lwip = False
             await asyncio.sleep_ms(5)
 
     def _write(self, data):
@@ -109,6 +119,7 @@ class PPP:
             self._ignore()
             self._state = _INACTIVE
             self._link = None
+            PPP.stack_dead = self._in_lwip
         else:
             self._state = _ERROR
             self._error = _PPPERR[reason]
