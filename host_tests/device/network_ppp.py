@@ -185,3 +185,14 @@ async def test_ppp_whose_end_was_not_answered_takes_the_stack_with_it():
     ppp.disconnect()
     await wire.run(14)
     raises(SystemExit, PPP(wire).connect)
+
+
+async def test_ppp_that_is_freed_while_it_negotiates_crashes_the_board():
+    wire = Wire(ppp=False)
+    ppp = PPP(wire)
+    ppp.connect()
+    ppp.active(False)
+    crashes = []
+    wire.crash = crashes.append
+    await wire.run(14)
+    assert len(crashes) == 1 and ppp.status() == 0

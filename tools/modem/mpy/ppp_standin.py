@@ -24,7 +24,9 @@ class PPP:
 
     An end that is not answered is fatal on 1.26: when the timeouts are over, lwIP's thread
     waits for itself, and the next `connect` never returns (seen on an ESP32's image; 1.27 has
-    mended it). `active(False)` before that closes without a word and without harm.
+    mended it). `active(False)` instead of `disconnect` closes without a word and without harm
+    while it is connected; while it negotiates or closes, lwIP keeps what is freed, and the
+    board crashes later (seen there too): take the stream away, and keep the object.
     """
 
     SEC_NONE, SEC_PAP, SEC_CHAP = 0, 1, 2
@@ -39,6 +41,7 @@ class PPP:
         self._error = 0
         self._link = None
         self._in_lwip = False
+        self._freed = None
 
     def connect(
         self, *, security=-1, user=None, key=None, authmode=0, username=None, password=None
@@ -78,7 +81,7 @@ class PPP:
             self._stream.irq(None)
 
     async def _timeouts(self, link):
-        while link is self._link:
+        while link in (self._link, self._freed):
             self._in_lwip = True
             link.tick()
             self._in_lwip = False
@@ -115,6 +118,8 @@ class PPP:
         pass
 
     def ended(self, reason):
+        if self._freed:
+            self._stream.crash("lwIP used a PPP that was freed while it was not connected")
         if reason == "closed":
             self._ignore()
             self._state = _INACTIVE
@@ -194,8 +199,12 @@ class PPP:
 
     def __del__(self):
         if self._state >= _ACTIVE:
-            if self._link:
-                self._link.carrier_lost()
+            link = self._link
+            if link and link.is_running():
+                link.carrier_lost()
+            elif link and self._state != _ERROR:
+                self._freed = link
+                link.close()
             self._ignore()
             self._state = _INACTIVE
             self._link = None
