@@ -14,10 +14,7 @@ from uploader.errors import ConfigError, StorageError, UploaderError
 
 CONFIG = "/config.json"
 # What only a recording needs.
-_RECORDER = (
-    *("recorders.i2s_wav", "recorders.wav", "recorders.segments"),
-    "uploader.recording",
-)
+_RECORDER = ("recorders.i2s_wav", "recorders.wav", "recorders.segments", "uploader.recording")
 # How long after the last upload, with nothing else to do, a board that may sleep does.
 _AWAKE_S = 20
 

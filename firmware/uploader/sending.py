@@ -7,10 +7,7 @@ from .s3 import S3
 from .session import Session
 
 # The modules that nothing else needs.
-_PARTS = (
-    *("sending", "session", "s3", "api", "http", "connection", "answer"),
-    *("timesync", "rotation"),
-)
+_PARTS = "sending session s3 api http connection answer timesync rotation links.resolver"
 
 
 class Sending:
@@ -19,10 +16,10 @@ class Sending:
 
     def __init__(self, settings, store, links, emit, http=None, api=None):
         self.http = http or Http(settings, links)
-        self.api = api or DeviceApi(self.http, settings, store.clock, store.credentials)
+        self.api = api or DeviceApi(self.http, settings, store.clock, store.credentials.token)
         self.session = Session(settings, store, self.api, S3(self.http), links, emit)
 
 
 def modules(package):
     """The full names of what is loaded for sending alone."""
-    return [package + "." + name for name in _PARTS] + [package + ".links.resolver"]
+    return [package + "." + name for name in _PARTS.split(" ")]
