@@ -10,7 +10,11 @@ from .common import MPY, ROOT, compiled
 
 # What an uploader with WiFi and cellular needs: not the desktop's link, the plug-in for another
 # HTTP client, the SD card's mounting, the owner's commands, which come with what uses them.
-_LEFT_OUT = {"requests_transport", "links/host", "mount", "owner", "heartbeat", "recovery"}
+# The resolver is used by nothing yet.
+_LEFT_OUT = {
+    *("requests_transport", "links/host", "mount", "owner", "heartbeat", "recovery"),
+    "links/resolver",
+}
 # What each feature's modules are, beside the spine.
 _FEATURES = {
     "cellular": (
