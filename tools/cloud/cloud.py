@@ -29,9 +29,10 @@ _FORGOTTEN = (
 class Cloud:
     """The local cloud, running from `with Cloud() as cloud:` until its end.
 
-    `data` is a directory to keep everything in (None: in memory). `port` is the API's, `limits`
-    its rate limits, `plain` serves the API over HTTP without TLS (for tests of transports that
-    can't verify certificates). `s3` is an S3 to use instead of one of its own.
+    `data` is a directory to keep everything in (None: in memory). `port` is the API's (0: a free
+    one, known once it runs), `limits` its rate limits, `plain` serves the API over HTTP without
+    TLS (for tests of transports that can't verify certificates). `s3` is an S3 to use instead of
+    one of its own.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Cloud:
     ):
         self._scratch = Path(tempfile.mkdtemp(prefix="cloud-"))
         self._data = data
-        self._port = port
+        self.port = port
         self._plain = plain
         self._endpoint = s3
         self.limits = limits or Limits()
@@ -98,9 +99,9 @@ class Cloud:
             self.s3.public_url = f"https://localhost:{self.edge.port}"
         self.service = Service(self.state, self.limits, self.s3)
         tls = None if self._plain else self.trust.context("api")
-        api = Server(app.build(self.service), self._port, tls)
+        api = Server(app.build(self.service), self.port, tls)
         self._servers.append(api)
-        self._port = api.port
+        self.port = api.port
         await api.start()
         shown = Server(page.build(self.service))
         self._servers.append(shown)
@@ -140,7 +141,7 @@ class Cloud:
     @property
     def api_url(self) -> str:
         """The API's base address."""
-        return f"{'http' if self._plain else 'https'}://localhost:{self._port}/v1"
+        return f"{'http' if self._plain else 'https'}://localhost:{self.port}/v1"
 
     @property
     def api_key(self) -> str:
