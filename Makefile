@@ -31,6 +31,9 @@ test: .venv/ready ## run every test (ARGS go to pytest)
 fault-test: .venv/ready ## every network fault at every place, every answer, a fleet, fuzzing (ARGS=--help)
 	$(BIN)/python -m tools.faults $(ARGS)
 
+service-test: .venv/ready ## the cloud against its OpenAPI document, a fleet of 1,000 (ARGS=--help)
+	$(BIN)/python -m tools.service $(ARGS)
+
 soak: .venv/ready ## 2,000 recordings through random faults (ARGS=--help)
 	$(BIN)/python -m tools.faults.soak $(ARGS)
 
@@ -75,5 +78,5 @@ format: .venv/ready ## rewrite the code as ruff likes it
 clean: ## remove what was built
 	rm -rf build .venv
 
-.PHONY: help venv demo cloud test crash-test fault-test soak bench flash deploy provision status \
+.PHONY: help venv demo cloud test crash-test fault-test service-test soak bench flash deploy provision status \
 	logs pull repl simulator format clean

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 from conftest import ROOT, Board
@@ -56,6 +57,27 @@ class Device:
 @pytest.fixture
 def device(cloud):
     return Device(cloud)
+
+
+def uploaded(device, data=b"abc"):
+    """A recording of one file that is in S3: its upload-complete path."""
+    recording, grant = device.grant(size=len(data))
+    assert device.put(grant["upload_url"], data, grant["headers"])[0] == 200
+    return f"/recordings/{recording}/upload-complete"
+
+
+ABC = hashlib.sha256(b"abc").hexdigest()
+
+
+def complete(device, path, sha256=ABC):
+    status, _, body = device.call(path, {"content_sha256": sha256} if sha256 else None)
+    return status, json.loads(body)
+
+
+def beat(device, **fields):
+    status, _, body = device.call("/devices/me/heartbeat", fields)
+    assert status == 200, body
+    return json.loads(body)
 
 
 def code(body):
@@ -172,13 +194,14 @@ def test_make_cloud_starts_keeps_and_stops(tmp_path):
     config = tmp_path / "c/config.json"
     command = [sys.executable, "-m", "tools.cloud", "--data", tmp_path / "d", "--config", config]
     data = os.urandom(1000)
-    seen = []
-    for _ in range(2):
-        cloud = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    seen, roots = [], []
+    for more in ([], ["--new-authority", "api", "--webhook", "http://127.0.0.1:9/"]):
+        cloud = subprocess.Popen([*command, *more], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         for line in cloud.stdout:
             if "Ctrl-C" in line:
                 break
         board = Board(tmp_path, json.loads(config.read_text()))
+        roots.append([Path(root).read_bytes() for root in board.settings["roots"]])
         board.settings["storage"] = str(tmp_path / "flash")
         board.save()
         board.add(board.file("a.opus", data))
@@ -189,6 +212,7 @@ def test_make_cloud_starts_keeps_and_stops(tmp_path):
         assert "stopped" in cloud.communicate(timeout=30)[0]
         assert cloud.returncode == 0
     assert len(seen) == 2
+    assert len(roots[0]) == 1 and roots[0][0] == roots[1][1] != roots[1][0]  # S3's stayed
     # Both runs' objects are in the directory; it is the same service.
     kept = [p for p in (tmp_path / "d").rglob("*") if p.is_file() and p.read_bytes() == data]
     assert len(kept) == 2

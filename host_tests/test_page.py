@@ -1,9 +1,16 @@
 """The local cloud's page, in a real browser."""
 
+import io
 import shutil
+from datetime import timedelta
 
+import numpy
 import pytest
+import soundfile
 from conftest import ROOT
+
+from tools.cloud.models import Heartbeat
+from tools.cloud.page.waveform import peaks
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -15,17 +22,21 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs Debian's chromium")
 
 
 @pytest.fixture
-def browser_page():
+def browser_page(cloud):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 900, "height": 900})
-        errors = []
+        errors, elsewhere = [], []
         page.on("pageerror", lambda e: errors.append(str(e)))
+        page.on(
+            "request",
+            lambda r: r.url.startswith((cloud.page_url, "data:")) or elsewhere.append(r.url),
+        )
         yield page
         browser.close()
-        assert errors == []
+        assert errors == [] and elsewhere == []
 
 
 def test_recordings_appear_by_themselves_with_player_and_pictures(
@@ -65,6 +76,12 @@ def test_recordings_appear_by_themselves_with_player_and_pictures(
         "a => { a.muted = true; return a.play().then(() => new Promise(r => "
         "a.ontimeupdate = () => a.currentTime > 0.2 && r(true))) }"
     )
+    # Its outline is that of the audio, and a click in it goes there.
+    wave = page.locator(".wave")
+    assert wave.get_attribute("aria-label") == f"waveform of {round(duration)} seconds"
+    wave.click(position={"x": wave.bounding_box()["width"] / 2, "y": 5})
+    at = page.locator("audio").evaluate("a => a.currentTime / a.duration")
+    assert 0.4 < at < 0.6
     page.screenshot(path=tmp_path / "page.png", full_page=True)
     rows = page.locator("tr").all_inner_texts()
     assert len(rows) == 4 and "audio/opus" in rows[1] and "uploaded" in rows[1]
@@ -87,3 +104,140 @@ def test_heartbeats_show_and_change(cloud, browser_page):
         page.locator(".device dd", has_text=str(percent)).wait_for(timeout=10000)
     text = page.locator(".device", has_text="Field 7").inner_text()
     assert "-77" in text and "81" not in text
+
+
+def beat(cloud, device="dev_7", **said):
+    return cloud.service.devices.beat(device, Heartbeat(**said))
+
+
+def test_a_recording_is_started_stopped_and_called_off_with_the_keyboard_alone(cloud, browser_page):
+    cloud.new_device("dev_7")
+    page = browser_page
+    page.goto(cloud.page_url)
+    card = page.locator(".device")
+    card.wait_for(timeout=10000)
+
+    def press(name):
+        """Go on with Tab until that button has the focus, then press it."""
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.textContent") == name:
+                return page.keyboard.press("Enter")
+        raise AssertionError(f"Tab does not reach {name}")
+
+    page.get_by_label("At most, min").fill("5")
+    page.locator("h1").click()
+    press("Start recording")
+    card.locator(".commands .state.pending").wait_for(timeout=10000)
+    (command,) = beat(cloud, device_state="idle")["commands"]
+    assert command["type"] == "start_recording"
+    assert command["params"] == {"max_duration_sec": 300, "upload_immediately": True}
+    card.locator(".commands .state.delivered").wait_for(timeout=10000)
+    beat(cloud, device_state="recording")
+    card.locator(".commands .state.executed").wait_for(timeout=10000)
+
+    press("Stop recording")
+    card.locator("li", has_text="stop recording").locator(".pending").wait_for(timeout=10000)
+    press("Cancel")
+    card.locator("li", has_text="stop recording").locator(".cancelled").wait_for(timeout=10000)
+    press("Stop recording")
+    card.locator(".commands .pending").wait_for(timeout=10000)
+    (command,) = beat(cloud, device_state="recording")["commands"]
+    assert command["type"] == "stop_recording"
+    assert "next heartbeat" in page.get_by_role("status").inner_text()
+
+
+def test_settings_that_were_changed_go_out_and_no_others(cloud, browser_page):
+    cloud.new_device("dev_7")
+    page = browser_page
+    page.goto(cloud.page_url)
+    page.locator("summary", has_text="Settings").click()
+    page.get_by_label("Mode").select_option("wifi_only")
+    page.get_by_label("Streaming chunk, KB").fill("63")
+    save = page.get_by_role("button", name="Save settings")
+    save.click()  # the browser refuses 63
+    assert cloud.service.devices.config("dev_7").levels["device"] == {}
+    page.get_by_label("Streaming chunk, KB").fill("64")
+    page.get_by_label("WiFi off after, s").fill("5")
+    save.click()
+    page.locator("#news.bad").wait_for(timeout=10000)  # the service refuses 5
+    assert "10-2540" in page.locator("#news").inner_text()
+    page.get_by_label("WiFi off after, s").fill("180")
+    page.get_by_label("Only in off-peak hours").check()
+    page.get_by_label("Off-peak from").fill("23:30")
+    page.get_by_label("Time zone").fill("Europe/Berlin")
+    page.get_by_label("Networks, best first").select_option("cellular,wifi,ble")
+    save.click()
+    page.get_by_text("the settings go out").wait_for(timeout=10000)
+    night = {"enabled": True, "start": "23:30", "end": "06:00", "timezone": "Europe/Berlin"}
+    assert beat(cloud)["settings"] == {
+        "connection": {"upload_network_preference": ["cellular", "wifi", "ble"]},
+        "upload": {"mode": "wifi_only", "streaming_chunk_kb": 64, "off_peak_hours": night},
+    }
+    save.click()
+    page.get_by_text("no setting was changed").wait_for(timeout=10000)
+
+
+def test_health_over_time_is_drawn_with_its_gaps(cloud, browser_page):
+    cloud.new_device("dev_7")
+    begin = cloud.service.now()
+    for i in range(10):
+        cloud.service.now = lambda i=i: begin + timedelta(minutes=i - 10)
+        signal = None if i in (4, 5) else -70 - i
+        state = "recording" if i > 6 else "idle"
+        beat(cloud, battery_percent=90 - i, signal_strength_dbm=signal, device_state=state)
+    cloud.service.now = lambda: begin
+    page = browser_page
+    page.goto(cloud.page_url)
+    battery = page.get_by_role("img", name="battery: from 90 to 81 %, lowest 81, highest 90")
+    battery.wait_for(timeout=10000)
+    path = battery.locator("path").get_attribute("d")
+    assert path.count("M") == 1 and path.count("L") == 9
+    signal = page.get_by_role("img", name="signal: from -70 to -79 dBm")
+    assert signal.locator("path").get_attribute("d").count("M") == 2  # one gap
+    page.get_by_role("img", name="states, in their order: idle, recording").wait_for()
+    page.locator(".state.online").wait_for()
+
+
+def test_the_page_fits_a_telephone_and_its_buttons_a_finger(cloud, browser_page, tmp_path):
+    cloud.new_device("dev_7")
+    for percent in (50, 49):
+        beat(cloud, battery_percent=percent, device_name="A name without spaces" * 3)
+    cloud.service.command("dev_7", "start_recording")
+    page = browser_page
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(cloud.page_url)
+    page.locator(".commands li").wait_for(timeout=10000)
+    page.locator("summary", has_text="Settings").click()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    for control in page.locator("button, select, summary, input:not([type=checkbox])").all():
+        assert control.bounding_box()["height"] >= 44, control
+    size = page.evaluate("parseFloat(getComputedStyle(document.body).fontSize)")
+    assert size >= 16
+    page.screenshot(path=tmp_path / "telephone.png", full_page=True)
+
+
+def test_the_outline_is_that_of_the_samples():
+    rate = 8000
+    samples = numpy.zeros(rate, dtype="float32")
+    samples[rate // 2 : rate // 2 + 100] = -0.5
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format="WAV", subtype="PCM_16")
+    seconds, levels = peaks(file.getvalue(), 10)
+    assert seconds == 1.0 and levels == [0, 0, 0, 0, 0, 0.5, 0, 0, 0, 0]
+    assert peaks(b"no audio at all", 10) is None
+
+
+def test_other_names_for_this_machine_get_nothing(cloud):
+    """A page elsewhere whose name resolves to loopback must not steer devices."""
+    import httpx
+
+    assert httpx.get(cloud.page_url + "state").status_code == 200
+    evil = httpx.get(cloud.page_url + "state", headers={"Host": "evil.example"})
+    assert evil.status_code == 400
+    plain = httpx.post(
+        cloud.page_url + "devices/dev_7/commands",
+        content='{"type": "stop_recording"}',
+        headers={"Content-Type": "text/plain"},
+    )
+    assert plain.status_code == 400  # what a form elsewhere could send without being asked

@@ -22,14 +22,14 @@ class _Refused(Exception):
 
 
 class Edge:
-    """Listens with TLS on a free port of loopback and passes on to `upstream_port`.
+    """Listens with TLS on a free port of loopback and passes on to `upstream` (host, port).
 
     `connections` and `puts` count what was accepted. `intercept(method, target, headers)` may
     return (status, code, message) to answer in S3's stead before the body is read.
     """
 
-    def __init__(self, upstream_port: int):
-        self._upstream = upstream_port
+    def __init__(self, upstream: tuple[str, int]):
+        self._upstream = upstream
         self.port = None
         self.connections = 0
         self.puts = 0
@@ -57,7 +57,7 @@ class Edge:
         self.connections += 1
         upstream = None
         try:
-            upstream = await asyncio.open_connection("127.0.0.1", self._upstream, limit=_MAX_HEAD)
+            upstream = await asyncio.open_connection(*self._upstream, limit=_MAX_HEAD)
             while await self._exchange(reader, writer, *upstream):
                 pass
         except _Refused as e:

@@ -3,21 +3,27 @@
 import secrets
 import sqlite3
 import threading
+from datetime import datetime
 from pathlib import Path
 
-from .models import Media, Recording, Token
+from .models import Beat, Heartbeat, Media, Recording, Token
+
+_BEATS_KEPT = 10000  # of one device: a week at one a minute
 
 
 class State:
-    """Recordings, tokens, heartbeats. `path` None keeps it in memory."""
+    """Recordings, devices, tokens, commands, heartbeats. `path` None keeps it in memory."""
 
     def __init__(self, path: Path | None = None):
         self._lock = threading.RLock()
         self._db = sqlite3.connect(path or ":memory:", check_same_thread=False)
-        self._db.execute(
-            "create table if not exists documents (kind text, id text, body text,"
-            " primary key (kind, id))"
-        )
+        with self._db:
+            self._db.execute(
+                "create table if not exists documents (kind text, id text, body text,"
+                " primary key (kind, id))"
+            )
+            self._db.execute("create table if not exists beats (device text, at text, body text)")
+            self._db.execute("create index if not exists beats_of on beats (device)")
 
     def close(self):
         """Close the database."""
@@ -60,6 +66,39 @@ class State:
         with self._lock, self._db:
             self._db.execute("delete from documents where kind = ? and id = ?", (kind, key))
 
+    def forget(self, *kinds: str):
+        """Forget every document of these kinds, and every heartbeat."""
+        with self._lock, self._db:
+            for kind in kinds:
+                self._db.execute("delete from documents where kind = ?", (kind,))
+            self._db.execute("delete from beats")
+
+    def add_beat(self, device_id: str, at: datetime, said: Heartbeat):
+        """Append a heartbeat to a device's history, of which the latest 10,000 are kept."""
+        with self._lock, self._db:
+            self._db.execute(
+                "insert into beats values (?, ?, ?)",
+                (device_id, at.isoformat(), said.model_dump_json()),
+            )
+            self._db.execute(
+                "delete from beats where rowid in (select rowid from beats where device = ?"
+                " order by rowid desc limit -1 offset ?)",
+                (device_id, _BEATS_KEPT),
+            )
+        self.put("heartbeat", device_id, said)
+
+    def beats(self, device_id: str, limit: int = 500) -> list[Beat]:
+        """A device's latest heartbeats, oldest first."""
+        with self._lock:
+            rows = self._db.execute(
+                "select at, body from beats where device = ? order by rowid desc limit ?",
+                (device_id, limit),
+            ).fetchall()
+        return [
+            Beat(at=datetime.fromisoformat(at), said=Heartbeat.model_validate_json(body))
+            for at, body in reversed(rows)
+        ]
+
     def recordings(self) -> list[Recording]:
         """Every recording."""
         return self.all("recording", Recording)
@@ -75,6 +114,12 @@ class State:
         known = self.get("token", token, Token)
         known.state = state
         self.put("token", token, known)
+
+    def revoke_tokens(self, device_id: str):
+        """Revoke every active token of a device."""
+        for token in self.all("token", Token):
+            if token.device_id == device_id and token.state == "active":
+                self.set_token_state(token.token, "revoked")
 
 
 def new_id(prefix: str) -> str:

@@ -41,7 +41,7 @@ def main() -> int:
         sys.stdout.flush()
         start = time.monotonic()
         if board(config, "drain", "--timeout", "60").returncode:
-            console.print(f"[red]not everything was uploaded[/] (log: {cloud.s3.log})")
+            console.print(f"[red]not everything was uploaded[/] (log: {cloud.s3_log})")
             return 1
         seconds = time.monotonic() - start
 

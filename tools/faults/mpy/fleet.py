@@ -5,7 +5,8 @@ After an outage every device has RECORDINGS of one file each, and all wake withi
 project's limits are the contract's: 100 requests a minute, of which 30 upload-urls. Prints
 JSON: `drained` (devices), `ratio` (time taken to the time that the limit imposes),
 `requests_per_grant`, `last_first` (when the last device got its first recording through, as a
-fraction of the whole).
+fraction of the whole), `ideal_minutes` (the limit's own time), `times` (seconds at which each
+device had drained).
 """
 
 import sys
@@ -252,6 +253,8 @@ async def main():
                 "requests_per_grant": round(limits.requests / limits.granted, 3),
                 "last_first": round(max(first.values()) / last, 3),
                 "minutes": round(last / 60, 1),
+                "ideal_minutes": round(ideal / 60, 2),
+                "times": sorted(int(t) for t in finished.values()),
             }
         )
     )
