@@ -9,10 +9,12 @@ import sys
 
 from recorders.log import Log
 
-from uploader import Clock, Device, Store, Uploader, __version__, load_config, owner
+from uploader import Clock, Device, Store, Uploader, __version__, load_config, memory
 from uploader.errors import ConfigError, StorageError, UploaderError
 
 CONFIG = "/config.json"
+# What only a recording needs.
+_RECORDER = ("recorders.i2s_wav", "recorders.wav", "recorders.segments", "uploader.recording")
 # How long after the last upload, with nothing else to do, a board that may sleep does.
 _AWAKE_S = 20
 
@@ -44,6 +46,7 @@ class App:
         self._recording = None
         self._trouble = None
         self._start = asyncio.Event()
+        self._stop = False  # the present recording was asked to end
 
     # Recording
 
@@ -54,6 +57,7 @@ class App:
 
     def stop(self):
         """End the recording that is under way."""
+        self._stop = True
         if self._recorder:
             self._recorder.stop()
 
@@ -66,12 +70,6 @@ class App:
 
     async def _record(self):
         """Make recordings, one after another, as they are asked for."""
-        from recorders.i2s_wav import WavRecorder, open_microphone
-
-        make = getattr(self.board, "make_microphone", None)
-        self._recorder = WavRecorder(
-            make or (lambda: open_microphone(self.board.MICROPHONE)), self.clock
-        )
         while True:
             await self._start.wait()
             self._start.clear()
@@ -89,10 +87,23 @@ class App:
     async def _one_recording(self):
         most = self.settings.segment_bytes, self.settings.segment_seconds
         try:
+            self._stop = False
             self._recording = self.up.record(live=any(most))
-            await self._recorder.record(self._recording, *most)
+            await self.up.quiet()
+            self._recorder = self._make_recorder()
+            if not self._stop:
+                await self._recorder.record(self._recording, *most)
         finally:
+            self._recorder = None
             self._end()
+            if not self.up.roomy:
+                memory.forget(*_RECORDER)
+
+    def _make_recorder(self):
+        from recorders.i2s_wav import WavRecorder, open_microphone
+
+        make = getattr(self.board, "make_microphone", None)
+        return WavRecorder(make or (lambda: open_microphone(self.board.MICROPHONE)), self.clock)
 
     def _end(self):
         recording, self._recording = self._recording, None
@@ -125,7 +136,7 @@ class App:
         while True:
             now = self.clock.uptime_ms()
             alive = now < self.up.deadline_ms
-            if self._recording and self._recorder.samples == samples:
+            if self._recorder and self._recorder.samples == samples:
                 # A microphone that gives nothing for so long is stuck.
                 stuck_since = stuck_since or now
                 alive = alive and now - stuck_since < 30000
@@ -195,9 +206,11 @@ class App:
 
     def status(self):
         """What there is to know, as a dict that JSON can carry."""
+        from uploader import owner
+
         link = self.up.links.current
         credentials = self.store.credentials
-        return {
+        status = {
             "board": self.board.NAME,
             "version": __version__,
             "firmware": sys.version,
@@ -212,9 +225,12 @@ class App:
             "binding": credentials.binding,
             "state": self.state(),
             "queue": owner.status(self.store),
-            "heap_free": gc.mem_free(),
+            "memory": memory.figures(),
             "log": list(self.log.kept())[-20:],
         }
+        if not self.up.roomy:
+            memory.forget(owner.__name__)
+        return status
 
     async def run(self):
         """Run for ever."""

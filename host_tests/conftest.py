@@ -5,8 +5,10 @@ import json
 import os
 import subprocess
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tools import micropython
@@ -86,6 +88,30 @@ def cloud(shared_cloud):
     """A running cloud as if new: nothing recorded, no limits, nothing intercepted."""
     shared_cloud.forget()
     return shared_cloud
+
+
+@pytest.fixture
+def backend(cloud):
+    """A client with the cloud's API key."""
+    with httpx.Client(
+        base_url=cloud.api_url,
+        verify=cloud.authority.client_context(),
+        headers={"Authorization": f"Bearer {cloud.api_key}"},
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def clock(cloud):
+    """The service's time, to be moved on: `clock(seconds)`."""
+    now = cloud.service.now()
+    moved = [timedelta()]
+    cloud.service.now = lambda: now + moved[0]
+
+    def move(seconds):
+        moved[0] += timedelta(seconds=seconds)
+
+    return move
 
 
 class Board:

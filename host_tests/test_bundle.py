@@ -51,7 +51,7 @@ def remembered(board):
     for path in sorted((board.folder / "flash").glob("trust.*")):
         serial, value = json.loads(path.read_text().rsplit(" ", 1)[0])
         kept[serial] = value
-    return kept[max(kept)] if kept else {}
+    return {k: v for k, v in kept[max(kept)].items() if ":" in k} if kept else {}
 
 
 @pytest.mark.parametrize("role", ["s3", "api"])

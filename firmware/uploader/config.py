@@ -27,6 +27,7 @@ KEYS = """{
 "delete_when_full": false,
 "device_name": "",
 "device_token": "",
+"dns_servers": [],
 "heartbeat_minutes": [0, 0, 1440],
 "low_battery_threshold_percent": [20, 0, 100],
 "low_space_bytes": [65536, 0, 1073741824],

@@ -27,13 +27,12 @@ _KEEP_IDS = 6
 
 
 class Heartbeat:
-    """Reports what `store`, `links` (a LinkManager) and `device` (a Device) know by `api`, and
-    takes what the answer brings. `emit(event, **info)` tells of commands and settings."""
+    """Reports what `store`, `links` (a LinkManager) and `device` (a Device) know, and takes what
+    the answer brings. `emit(event, **info)` tells of commands and settings."""
 
-    def __init__(self, settings, store, api, links, device, emit):
+    def __init__(self, settings, store, links, device, emit):
         self._settings = settings
         self._store = store
-        self._api = api
         self._links = links
         self._device = device
         self._emit = emit
@@ -46,22 +45,23 @@ class Heartbeat:
         """Seconds until the next one is due; 0 if it is."""
         return max(0, self._next_ms - self._clock.uptime_ms()) / 1000
 
-    async def beat(self):
-        """Send one. Returns the commands to act on, pairs of a name (one of COMMANDS) and the
-        command's dict, each command once. Raises ApiError, TransportError, StorageError."""
+    async def beat(self, api):
+        """Send one by `api`, a DeviceApi. Returns the commands to act on, pairs of a name (one
+        of COMMANDS) and the command's dict, each command once. Raises ApiError, TransportError,
+        StorageError."""
         self._next_ms = self._clock.uptime_ms() + self._settings.heartbeat_minutes * 60000
         facts = self.facts()
         fields = {k: facts[k] for k in facts if facts[k] is not None}
         if not self._flags:
             fields.pop("status_flags", None)
         try:
-            answer = await self._api.heartbeat(fields)
+            answer = await api.heartbeat(fields)
         except ApiError as e:
             if e.status not in (400, 422) or "status_flags" not in fields:
                 raise
             self._flags = False
             fields.pop("status_flags")
-            answer = await self._api.heartbeat(fields)
+            answer = await api.heartbeat(fields)
         self._take_settings(answer.get("settings"))
         taken = [(_name(c), c) for c in _commands(answer) if self._take_command(c)]
         return taken

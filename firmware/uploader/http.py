@@ -5,7 +5,6 @@ files and for reading answers.
 """
 
 import asyncio
-import socket
 
 import tls
 from micropython import const
@@ -13,6 +12,7 @@ from micropython import const
 from .connection import Buffer, Connection
 from .errors import TransportError
 from .journal import Durable
+from .links import addresses
 
 _MAX_URL = const(4096)
 _MAX_VALUE = const(8192)  # characters of a header field
@@ -166,12 +166,14 @@ class Http:
         """A new Connection to a host, over TLS if `secure`; a subclass may know another way.
         Raises TransportError."""
         error = None
-        for address in await self._resolve(host, port):
-            conn = Connection((secure, host, port), self.buffer, self._settings, self._links)
+        links = self._links
+        found = await links.resolve(host, port) if links else addresses(host, port)
+        for address in found:
+            conn = Connection((secure, host, port), self.buffer, self._settings, links)
             try:
                 await conn.open(address)
                 self.connections_opened += 1
-                meter = self._links and self._links.meter()
+                meter = links and links.meter()
                 if meter:
                     from .data_meter import MeteredSocket
 
@@ -187,18 +189,9 @@ class Http:
                 if not isinstance(e, TransportError):
                     raise
                 error = error or e
+        if links:
+            links.forget_names()
         raise error or TransportError("dns", "no address for " + host)
-
-    async def _resolve(self, host, port):
-        """The socket addresses of a host, IPv4 only."""
-        try:
-            resolve = getattr(self._links, "resolve", None)
-            if resolve:
-                return await resolve(host, port)
-            found = socket.getaddrinfo(host, port, socket.AF_INET, socket.SOCK_STREAM)
-            return [address[-1] for address in found]
-        except OSError as e:
-            raise TransportError("dns", "no address for %s: %s" % (host, e))
 
     def _trust(self):
         if self._context is None:

@@ -16,7 +16,7 @@ API: 404 on a recording                        RECREATE   once; then quarantine
 API: 404, 405 on the creation itself           RETRY      the address is wrong, not the
                                                           recording
 API: 409 on completion                         CONFLICT   success if it was asked for before
-API: 425 on completion                         PATIENCE   the others first, then ask again
+API: 425 on completion                         UNVERIFIED the others first, then ask again
 API: the service has other bytes               RECREATE   (integrity_failure, another hash)
 other 4xx                                      REFUSED    quarantine with code and message
 certificate refused                            CERT       send nothing, tell the owner, slowly
@@ -38,7 +38,7 @@ REFUSED = const(7)
 CERT = const(8)
 CLOCK = const(9)
 SWITCH = const(10)  # no error: a better link is due
-PATIENCE = const(11)
+UNVERIFIED = const(11)
 
 # Steps of an upload, as `verdict` is told.
 CREATE = const(0)
@@ -52,7 +52,7 @@ INTEGRITY = "integrity_failure"
 # A request that is refused for a reason that time or the owner mends, not the next attempt.
 SLOW_S = const(900)
 # What the service has not verified in all of a pass's patience.
-PATIENCE_S = const(300)
+UNVERIFIED_S = const(300)
 # A 429 without a usable reset is waited out for one window of the documented limit.
 _WINDOW_S = const(60)
 # A reset further away than this is taken for a mistake.
@@ -79,7 +79,7 @@ def verdict(step, error):
     if error.code == INTEGRITY and step == COMPLETE:
         return RECREATE
     if status == 425 and step == COMPLETE:
-        return PATIENCE
+        return UNVERIFIED
     if status < 400 or status >= 500 or status in (408, 425):
         return RETRY
     if status == 429:
@@ -147,3 +147,24 @@ class Backoff:
         top = min(cap_s, self._base << min(self._failures, 20))
         self._failures += 1
         return max(0.1, top * self._random())
+
+
+class Patience:
+    """What outlives a pass over the queue: `backoff`, and `limited`, how many answers in a row
+    were a 429. `random` as for Backoff."""
+
+    def __init__(self, random):
+        self.backoff = Backoff(random)
+        self.limited = 0
+
+
+class PassResult:
+    """How a pass ended. `wait_s` is None if nothing is left to do, else the seconds until the
+    next pass is worth trying; `reason` says why, `verdict` is one of `retry`'s (0 for none),
+    `path` the TransportError's kind if the way to the server failed, not its answer."""
+
+    def __init__(self, wait_s=None, reason=None, verdict=0, path=None):
+        self.wait_s = wait_s
+        self.reason = reason
+        self.verdict = verdict
+        self.path = path

@@ -12,24 +12,12 @@ from .clock import parse_iso
 from .entry import md5_of
 from .errors import ApiError, DamagedError, StorageError, TransportError, UploaderError
 from .layout import kind_of
-from .retry import COMPLETE, CREATE, PUT, UPLOAD_URL
+from .retry import COMPLETE, CREATE, PUT, UPLOAD_URL, PassResult
 
 _BATCH = const(32)  # files whose upload-urls are held at once, with one connection
 _BATCH_BYTES = const(32 << 20)  # and their bytes: a slow link must send them within the hour
 # Kinds of TransportError that mean the way to the server, not its answer.
 _PATH = ("dns", "connect", "closed", "stall", "tls", "not_tls", "link")
-
-
-class PassResult:
-    """How a pass ended. `wait_s` is None if nothing is left to do, else the seconds until the
-    next pass is worth trying; `reason` says why, `verdict` is one of `retry`'s (0 for none),
-    `path` the TransportError's kind if the way to the server failed, not its answer."""
-
-    def __init__(self, wait_s=None, reason=None, verdict=0, path=None):
-        self.wait_s = wait_s
-        self.reason = reason
-        self.verdict = verdict
-        self.path = path
 
 
 class PendingPut:
@@ -55,8 +43,7 @@ class Session:
 
     `api` (a DeviceApi) makes the calls and `s3` (an S3) the PUTs. Of `links` (a LinkManager)
     the policy is asked before each recording and file, and whether a better link is due;
-    `emit(event, **info)` is told what happens. What outlives a pass is here: `backoff`, and
-    `limited`, how many answers in a row were a 429.
+    `emit(event, **info)` is told what happens.
     """
 
     def __init__(self, settings, store, api, s3, links, emit):
@@ -66,21 +53,21 @@ class Session:
         self.s3 = s3
         self.links = links
         self.emit = emit
-        self.backoff = retry.Backoff(store.clock.random)
-        self.limited = 0
 
-    def begin(self):
+    def begin(self, patience):
         """Look for something to upload, before a link is brought up for it: a Pass over it,
-        or, if there is nothing to do now, its PassResult. Raises StorageError."""
-        begun = Pass(self)
+        or, if there is nothing to do now, its PassResult. `patience` (a retry.Patience) is what
+        outlives a pass. Raises StorageError."""
+        begun = Pass(self, patience)
         return begun if begun.find() else begun.outcome
 
 
 class Pass:
     """A pass over the queue of a Session. `result` is its PassResult once it is over."""
 
-    def __init__(self, session):
+    def __init__(self, session, patience):
         self._s = session
+        self._patience = patience
         self._clock = session.store.clock
         self.result = None
         self.outcome = PassResult()  # what it will come to
@@ -227,8 +214,8 @@ class Pass:
         elif verdict in (retry.REFUSED, retry.CONFLICT, retry.RECREATE):
             self._s.store.quarantine(entry, str(e), isinstance(e, DamagedError))
             return
-        if verdict == retry.PATIENCE:
-            return self._later(retry.PATIENCE_S * (0.5 + self._clock.random()), str(e))
+        if verdict == retry.UNVERIFIED:
+            return self._later(retry.UNVERIFIED_S * (0.5 + self._clock.random()), str(e))
         path = isinstance(e, TransportError) and e.kind in _PATH
         result = PassResult(self._wait_s(verdict, e), str(e), verdict, e.kind if path else None)
         # A refusal may be about this recording alone; a second one in a row is not.
@@ -239,20 +226,20 @@ class Pass:
         raise _Stop(result)
 
     def _wait_s(self, verdict, e):
-        s = self._s
         random = self._clock.random
         if verdict == retry.LIMIT:
-            s.limited += 1
-            return retry.limit_wait(e, self._clock.now(), random, s.limited - 1)
+            patience = self._patience
+            patience.limited += 1
+            return retry.limit_wait(e, self._clock.now(), random, patience.limited - 1)
         if verdict in (retry.TOKEN, retry.CERT):
             return retry.SLOW_S * (0.5 + random())
-        return s.backoff.next(s.settings.backoff_max_s)
+        return self._patience.backoff.next(self._s.settings.backoff_max_s)
 
     def _progress(self):
         # A step succeeded: what failed before it no longer counts.
         self._failed = False
-        self._s.limited = 0
-        self._s.backoff.reset()
+        self._patience.limited = 0
+        self._patience.backoff.reset()
 
     # The steps of one recording
 

@@ -105,9 +105,12 @@ class Store:
             raise
         return recording
 
-    def is_recording(self):
-        """True while a recording of this process is open."""
-        return bool(self._recording)
+    def is_recording(self, live=True):
+        """True while a recording is under way; `live` False leaves live ones out."""
+        for recording in self._recording:
+            if live or not recording.live:
+                return True
+        return False
 
     def recording_ended(self, recording):
         """Told by a Recording that it ended."""

@@ -12,6 +12,8 @@ import time
 
 from micropython import const
 
+from .errors import TransportError
+
 _TRIES = const(3)
 _WAIT_MS = const(2000)
 _POLL_MS = const(20)
@@ -19,13 +21,14 @@ _POLL_MS = const(20)
 _NTP_1970 = const(2208988800)
 
 
-async def find(clock, link, server, emit, wrong=None):
+async def find(clock, links, server, emit, wrong=None):
     """Set `clock` from the best source that answers; True if one did.
 
-    `link` may have `await network_time()` (Unix seconds or None), `server` is an SNTP
-    server's `host` or `host:port` ("" for none). `wrong` names a source that was found out.
+    The current link of `links` (a LinkManager) may have `await network_time()` (Unix seconds or
+    None), `server` is an SNTP server's `host` or `host:port` ("" for none). `wrong` names a
+    source that was found out.
     """
-    ask = getattr(link, "network_time", None)
+    ask = getattr(links.current, "network_time", None)
     if ask and wrong != "modem":
         now = await ask()
         if now and clock.set(now, "modem"):
@@ -33,8 +36,10 @@ async def find(clock, link, server, emit, wrong=None):
             return True
     if server and wrong != "sntp":
         try:
-            now = await sntp(server)
-        except OSError as e:
+            host, _, port = server.partition(":")
+            addresses = await links.resolve(host, int(port or 123), socket.SOCK_DGRAM)
+            now = await sntp(addresses[0])
+        except (OSError, TransportError) as e:
             emit("clock", source=None, reason="SNTP server %s: %s" % (server, e))
             return False
         if now and clock.set(now, "sntp"):
@@ -44,15 +49,14 @@ async def find(clock, link, server, emit, wrong=None):
     return False
 
 
-async def sntp(server, tries=_TRIES, wait_ms=_WAIT_MS):
-    """Unix seconds by an SNTP server, or None if no usable answer came. Raises OSError."""
-    host, _, port = server.partition(":")
-    address = socket.getaddrinfo(host, int(port or 123), socket.AF_INET, socket.SOCK_DGRAM)[0]
-    sock = socket.socket(address[0], socket.SOCK_DGRAM)
+async def sntp(address, tries=_TRIES, wait_ms=_WAIT_MS):
+    """Unix seconds by the SNTP server at a socket address, or None if no usable answer came.
+    Raises OSError."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
         # connect: answers of others are not delivered.
-        sock.connect(address[-1])
+        sock.connect(address)
         for _ in range(tries):
             request = bytearray(48)
             request[0] = 0x23  # no leap warning, version 4, mode 3 (client)

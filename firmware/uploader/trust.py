@@ -18,6 +18,7 @@ from .journal import Durable
 _ROUND = const(4)  # handshakes, each a second or two of arithmetic
 _PACE_MS = const(300000)
 _HOSTS = const(4)  # remembered at most
+_NEXT = "next"  # beside the hosts, which have a colon in them
 _NOT_TRUSTED = "not correctly signed by the trusted CA"
 
 
@@ -87,8 +88,10 @@ class Search:
         self._settings = settings
         self._host = host
         self._ticks = ticks_ms
-        self._next = -1  # line of the bundle to be tried next; before them, `roots`
         self._begun_ms = None
+        self._known = Durable(settings.state + "/trust")
+        # Line of the bundle to be tried next; before them all, `roots`.
+        self._next = self._known.value.get(_NEXT, -1)
 
     async def find(self, error, own, attempt):
         """What `await attempt()` returns under the first root that is right, and its name.
@@ -103,11 +106,10 @@ class Search:
         ):
             raise error
         self._begun_ms = now
-        known = Durable(self._settings.state + "/trust")
         before = own.get(self._host)
         found = False
         try:
-            for fingerprint, name, der in self._round(known.value.get(self._host)):
+            for fingerprint, name, der in self._round(self._known.value.get(self._host)):
                 try:
                     own[self._host] = der and _context(der)
                     result = await attempt()
@@ -120,11 +122,12 @@ class Search:
                         continue
                     raise
                 found = True
-                self._remember(known, fingerprint)
+                self._remember(fingerprint)
                 return result, name
         finally:
             if not found:
                 own[self._host] = before
+                self._save()
         raise error
 
     def _round(self, current):
@@ -154,19 +157,27 @@ class Search:
                 return
         self._next = -1
 
-    def _remember(self, known, fingerprint):
+    def _remember(self, fingerprint):
+        known = self._known.value
+        known.pop(_NEXT, None)
         if fingerprint:
-            known.value[self._host] = fingerprint
-            while len(known.value) > _HOSTS:
-                for host in known.value:
+            known[self._host] = fingerprint
+            while len(known) > _HOSTS:
+                for host in known:
                     if host != self._host:
-                        known.value.pop(host)
+                        known.pop(host)
                         break
         else:
-            known.value.pop(self._host, None)
+            known.pop(self._host, None)
         self._next = -1
-        self._begun_ms = None
+        self._save()
+
+    def _save(self):
+        if self._next >= 0:
+            self._known.value[_NEXT] = self._next
+        else:
+            self._known.value.pop(_NEXT, None)
         try:
-            known.save()
+            self._known.save()
         except OSError:
             pass  # a full flash: it is found again after the next boot

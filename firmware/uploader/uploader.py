@@ -4,13 +4,10 @@ import asyncio
 
 from micropython import const
 
-from . import retry
-from .api import DeviceApi
-from .errors import ApiError, LinkError, StorageError, TransportError, UploaderError
-from .http import Http
+from . import memory, retry
+from .errors import ApiError, LinkError, StorageError, TransportError
 from .links.manager import LinkManager
-from .s3 import S3
-from .session import PassResult, Session
+from .retry import PassResult
 from .settings import redact
 
 _STORAGE_S = const(30)
@@ -19,6 +16,10 @@ _DAY_S = const(86400)
 # The longest that one step of a pass may take without an event: a modem's registration with
 # the recovery before it.
 _STEP_S = const(900)
+
+
+class _Paused(Exception):
+    """A recording needs the memory: what was being sent is given up."""
 
 
 class Device:
@@ -37,7 +38,9 @@ class Uploader:
     is told what happens: a name and a dict, never with a secret in it; the README of
     `firmware/` lists them. `on_command(name, command)` gets `start_recording` and
     `stop_recording` from heartbeats. `device` is a Device. `http` (an Http) and `api` (a
-    DeviceApi) are made from the settings if left out, `clock` is the store's.
+    DeviceApi) are made from the settings if left out, `clock` is the store's. `roomy` tells
+    whether recording and sending fit the heap side by side; else uploads pause while a
+    recording is under way that is not live.
     """
 
     def __init__(
@@ -67,12 +70,14 @@ class Uploader:
         self.policy = _policy(settings, self.clock, links, device)
         self.links = LinkManager(links, settings, self.clock, self.policy, self.emit)
         self._link = None  # the one that open connections lead over
-        self.http = http or Http(settings, self.links)
-        self.api = api or DeviceApi(self.http, settings, self.clock, self.credentials.token)
-        self.session = Session(settings, store, self.api, S3(self.http), self.links, self.emit)
+        self._given = http, api
+        self._sending = None
+        self._patience = retry.Patience(self.clock.random)
+        self._exchange = None  # the task that is at the network now
         self.heartbeat = None
         if settings.heartbeat_minutes:
-            self.heartbeat = Heartbeat(settings, store, self.api, self.links, device, self.emit)
+            self.heartbeat = Heartbeat(settings, store, self.links, device, self.emit)
+        self.roomy = memory.roomy()  # recording and sending fit the heap side by side
         self.idle = False  # nothing is pending and nothing under way
         self.deadline_ms = 0  # uptime by which the loop shows life again
         self._show_life()
@@ -82,7 +87,43 @@ class Uploader:
         """Begin a recording: see `Store.begin`."""
         recording = self.store.begin(name, started_at, metadata, priority, live)
         self.emit("recording", id=recording.id)
+        if self._paused():
+            if self._exchange:
+                self._exchange.cancel()
+            else:
+                self.let_go()
         return recording
+
+    @property
+    def sending(self):
+        """The Sending, its `http`, `api` and `session`: loaded when asked for."""
+        if self._sending is None:
+            from .sending import Sending
+
+            http, api = self._given
+            self._sending = Sending(self.settings, self.store, self.links, self.emit, http, api)
+        return self._sending
+
+    def let_go(self):
+        """Close the connections and, where memory is short, forget the code that sends."""
+        if self._sending:
+            self._sending.http.close()
+            if not self.roomy:
+                self._sending = None
+                self.links.forget_names()
+                from .sending import modules
+
+                memory.forget(*modules(__name__.rpartition(".")[0]))
+
+    def _paused(self):
+        """True while what is recorded needs the memory, and nothing is sent."""
+        return not self.roomy and self.store.is_recording(live=False)
+
+    async def quiet(self):
+        """Return once nothing is being sent, which a recording that is not live brings about
+        where memory is short."""
+        while self._paused() and self._sending:
+            await asyncio.sleep_ms(0)
 
     def upload_now(self, *rules):
         """Upload at once what is pending, over whatever waits there are, and over the named
@@ -135,18 +176,9 @@ class Uploader:
         answer came: then the service may or may not have done it, which the next call's
         answer will tell. Raises UploaderError while the device's id is not known yet.
         """
-        if self.credentials.device_id is None:
-            raise UploaderError("the device's id is known once a recording was created")
-        self.store.space.with_reserve(self.credentials.asking)
-        try:
-            token = await self.api.refresh_token(self.credentials.device_id)
-        except ApiError as e:
-            if 400 <= e.status < 500 and e.status not in (401, 403):
-                self.store.space.with_reserve(self.credentials.settled)
-            raise
-        self.store.space.with_reserve(self.credentials.settled, token, self.clock.now())
-        self.api.token = token
-        self.emit("token", state="rotated")
+        from .rotation import rotate
+
+        await rotate(self.store, self.sending.api, self.emit)
 
     # One pass after another
 
@@ -155,17 +187,25 @@ class Uploader:
             while True:
                 self._urgent.clear()
                 self.store.ended.clear()
+                if self._paused():
+                    self.let_go()
+                    await self._rest(self.store.ended)
+                    continue
                 result = await self._pass()
                 if result.wait_s is None:
                     if self.policy:
                         self.policy.override(())
                     return
                 if result.wait_s:
-                    self.http.close()
+                    self._close()
                     self.emit("retry", wait_s=round(result.wait_s, 1), reason=result.reason)
                     await self._wait(result.wait_s, not result.verdict)
         finally:
-            self.http.close()
+            self._close()
+
+    def _close(self):
+        if self._sending:
+            self._sending.http.close()
 
     async def _pass(self):
         """A heartbeat if one is due, then a pass over the queue if there is something to do and
@@ -174,42 +214,60 @@ class Uploader:
             beaten = self.heartbeat and not self.heartbeat.due_s()
             if beaten:
                 await self._connect()
-                await self._beat()
-            work = self.session.begin()
+                await self._at_network(self._beat())
+            work = self.sending.session.begin(self._patience)
             idle = work if isinstance(work, PassResult) else self._defer()
             if idle:
                 if beaten:
                     self.links.touch()
                 return idle
             await self._connect()
+            while await self._at_network(work.step()):
+                await self._at_network(self._beat())
         except LinkError as e:
             return PassResult(e.wait_s, str(e))
-        while await work.step():
-            await self._beat()
+        except _Paused:
+            self.store.protect(None)
+            return PassResult(0, "a recording is under way")
         result = work.result
         if result.verdict == retry.CLOCK:
             result = await self._mend_clock(result)
         await self._after(result)
         return result
 
+    async def _at_network(self, call):
+        """Await a call, unless a recording needs the memory. Raises _Paused."""
+        if self._paused():
+            call.close()
+            raise _Paused
+        self._exchange = asyncio.create_task(call)
+        try:
+            return await self._exchange
+        except asyncio.CancelledError:
+            if not self._paused():
+                raise
+            raise _Paused
+        finally:
+            self._exchange = None
+
     def _defer(self):
         """The PassResult of a rule that says no to every upload at this moment, or None."""
-        refusal = self.policy and self.policy.now()
-        if not refusal:
+        no = self.policy and self.policy.now()
+        if not no:
             return None
-        self.emit("deferred", rule=refusal.rule, reason=refusal.reason, wait_s=refusal.wait_s)
-        return PassResult(refusal.wait_s, refusal.reason)
+        self.emit("deferred", rule=no.rule, reason=no.reason, wait_s=no.wait_s)
+        return PassResult(no.wait_s, no.reason)
 
     async def _connect(self):
         """Have a link, and the time if that can be had. Raises LinkError."""
         link = await self.links.ready(self.store.is_recording())
         if link is not self._link:
             # What was opened over another link leads nowhere now.
-            self.http.close()
+            self._close()
             self._link = link
         self.clock.follow()
         if self.clock.now() is None:
-            await self._find_time()
+            await self._at_network(self._find_time())
 
     async def _mend_clock(self, result):
         """Certificates don't fit the time: find another, and try again at once if it is new."""
@@ -225,25 +283,28 @@ class Uploader:
     async def _find_time(self, wrong=None):
         from .timesync import find
 
-        if await find(self.clock, self._link, self.settings.ntp_server, self.emit, wrong):
+        if await find(self.clock, self.links, self.settings.ntp_server, self.emit, wrong):
             return True
         try:
             # Any call brings the server's Date, before a recording is created without times.
             if self.heartbeat:
-                await self._exchange()
+                await self._exchange_news()
             else:
-                await self.api.heartbeat({})
+                await self.sending.api.heartbeat({})
         except (ApiError, TransportError):
             pass  # what is wrong is for the session to find out
         return self.clock.now() is not None
 
     async def _after(self, result):
         """Draw the conclusions from a pass: token, certificate, link."""
-        if self.api.accepted:
-            self.api.accepted = False
+        api = self.sending.api
+        if api.accepted:
+            api.accepted = False
             self.links.touch()
             self.store.keep_time()
-            await self._settle_token(result)
+            from .rotation import settle
+
+            await settle(self.store, api, self.settings, result.verdict, self.emit)
         if result.wait_s and not result.verdict:
             # Deferred by the policy: over a better link it might not be.
             better_s = self.links.better_s()
@@ -255,28 +316,11 @@ class Uploader:
         if result.verdict == retry.CERT:
             self.emit("certificate", reason=result.reason)
         if result.path:
-            self.http.close()
+            self._close()
             code = "captive_portal" if result.path == "not_tls" else None
             if self.links.failed(result.reason, code):
                 result.wait_s = 0  # the next link, at once
             await self.links.drop()
-
-    async def _settle_token(self, result):
-        """The service took the token: it is the right one, and may be due for another."""
-        credentials = self.credentials
-        if credentials.lost and result.verdict != retry.TOKEN:
-            self.store.space.with_reserve(credentials.settled)
-        device_id = self.api.device_id
-        if device_id:
-            self.store.space.with_reserve(credentials.learn_device, device_id)
-        days = self.settings.token_refresh_days
-        now = self.clock.now()
-        if not days or now is None or not credentials.older_than(days * _DAY_S, now):
-            return
-        try:
-            await self.rotate_token()
-        except UploaderError as e:
-            self.emit("token", state="not_rotated", reason=str(e))
 
     # Heartbeats
 
@@ -285,34 +329,23 @@ class Uploader:
         if not self.heartbeat or self.heartbeat.due_s():
             return
         try:
-            await self._exchange()
+            await self._exchange_news()
         except (ApiError, TransportError) as e:
             self.emit("heartbeat", state="failed", reason=str(e))
             return
         self.emit("heartbeat", state="sent")
 
-    async def _exchange(self):
-        for name, command in await self.heartbeat.beat():
+    async def _exchange_news(self):
+        for name, command in await self.heartbeat.beat(self.sending.api):
             if self._on_command:
                 self._on_command(name, command)
 
     # Waiting
 
     async def _idle(self):
-        """Wait for something to do; power the links down when they were idle for long."""
+        """Wait for something to do."""
         self.idle = True
-        while not self.store.ended.is_set():
-            due = self.links.idle_s()
-            if due == 0:
-                await self.links.down()
-                continue
-            if self.heartbeat:
-                beat_s = self.heartbeat.due_s()
-                if beat_s == 0:
-                    break
-                due = beat_s if due is None else min(due, beat_s)
-            self._show_life(due)
-            await self.clock.wait(self.store.ended, due)
+        await self._rest(self.store.ended, self.heartbeat and self.heartbeat.due_s())
         self.idle = False
 
     async def _wait(self, seconds, no_error=False):
@@ -320,8 +353,24 @@ class Uploader:
         pass, a heartbeat or another recording, which may be allowed, ends the wait, too."""
         if no_error and self.heartbeat and self.heartbeat.due_s():
             seconds = min(seconds, self.heartbeat.due_s())
-        self._show_life(seconds)
-        await self.clock.wait(self.store.ended if no_error else self._urgent, seconds)
+        await self._rest(self.store.ended if no_error else self._urgent, seconds)
+
+    async def _rest(self, event, seconds=None):
+        """Wait for `event`, at most so many seconds (None: for ever); meanwhile the links are
+        powered down once they were idle for long."""
+        end = None if seconds is None else self.clock.uptime_ms() + int(seconds * 1000)
+        while not event.is_set():
+            due = self.links.idle_s()
+            if due == 0:
+                await self.links.down()
+                continue
+            if end is not None:
+                left = (end - self.clock.uptime_ms()) / 1000
+                if left <= 0:
+                    return
+                due = left if due is None else min(due, left)
+            self._show_life(due)
+            await self.clock.wait(event, due)
 
     def _show_life(self, seconds=0):
         """Promise the next sign of life: after a wait of `seconds` (None: without an end, a
@@ -334,7 +383,7 @@ class Uploader:
         self._show_life()
         if self._on_event:
             if info.get("reason"):
-                info["reason"] = redact(info["reason"], self.api.token)
+                info["reason"] = redact(info["reason"], self.credentials.token)
             self._on_event(event, info)
 
 

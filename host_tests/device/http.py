@@ -236,7 +236,7 @@ async def test_other_tasks_run_while_a_file_is_sent():
             turns += 1
             await asyncio.sleep_ms(5)
 
-    size = 64 << 20
+    size = 8 << 20
     turns = 0
     async with Script(take) as server:
         task = asyncio.create_task(recorder())
@@ -289,6 +289,7 @@ class Links:
         self.counted = 0
         self.addresses = None
         self.asked = []
+        self.forgotten = False
 
     def link_up(self):
         return self.up
@@ -302,8 +303,11 @@ class Links:
     async def resolve(self, host, port):
         self.asked.append((host, port))
         if self.addresses is None:
-            raise OSError(-2)
+            raise TransportError("dns", "no address for " + host)
         return self.addresses
+
+    def forget_names(self):
+        self.forgotten = True
 
 
 async def test_names_are_looked_up_by_the_links_own_resolver_where_it_has_one():
@@ -317,6 +321,11 @@ async def test_names_are_looked_up_by_the_links_own_resolver_where_it_has_one():
         links.addresses = [socket.getaddrinfo("127.0.0.1", p)[0][-1] for p in (port, server.port)]
         assert (await http.request("GET", "http://a.test/")).body == b"found"
         http.close()
+        assert not links.forgotten
+        # None of them answers: what was answered for the name is no longer believed.
+        links.addresses = links.addresses[:1]
+        await fails(TransportError, http.request("GET", "http://a.test/"))
+        assert links.forgotten
 
 
 async def test_what_a_metered_link_moves_is_counted_to_the_byte():

@@ -167,6 +167,7 @@ async def test_upload_now_overrides_waits_and_the_named_rules_only():
     d.up.upload_now("battery")
     await turn_until(lambda: d.seen("completed"), 600)
     # Over once the queue is empty.
+    await turn_until(lambda: d.up.idle, 100)
     d.record()
     await turn_until(lambda: len(d.seen("deferred")) == 3, 300)
     task.cancel()

@@ -169,3 +169,30 @@ async def test_ppp_without_its_stream_leaves_the_line_alone():
     wire.to_board = b"\r\nOK\r\n"
     await wire.run(20)
     assert wire.to_board == b"\r\nOK\r\n" and ppp.status() == 0
+
+
+async def test_ppp_whose_end_was_not_answered_takes_the_stack_with_it():
+    wire = Wire(mute_at_end=True)
+    ppp = PPP(wire)
+    ppp.connect()
+    await wire.run(2)
+    ppp.active(False)
+    assert not ppp.isconnected() and ppp.status() == 0
+    wire = Wire(mute_at_end=True)
+    ppp = PPP(wire)
+    ppp.connect()
+    await wire.run(2)
+    ppp.disconnect()
+    await wire.run(14)
+    raises(SystemExit, PPP(wire).connect)
+
+
+async def test_ppp_that_is_freed_while_it_negotiates_crashes_the_board():
+    wire = Wire(ppp=False)
+    ppp = PPP(wire)
+    ppp.connect()
+    ppp.active(False)
+    crashes = []
+    wire.crash = crashes.append
+    await wire.run(14)
+    assert len(crashes) == 1 and ppp.status() == 0

@@ -5,7 +5,7 @@ import asyncio
 from _support import Device, fails
 from wire import Service
 
-from uploader.session import PassResult
+from uploader.retry import PassResult, Patience
 
 
 class Long(Device):
@@ -91,20 +91,20 @@ async def test_a_step_of_a_pass_is_at_most_one_file_and_one_call():
         d = Long(service, max_connections=connections)
         d.record_files(3, 2)
         await d.up.links.ready()
-        work = d.up.session.begin()
+        work = d.up.sending.session.begin(Patience(lambda: 0.5))
         calls = 0
         while await work.step():
             assert len(service.order) - calls <= 1, service.order[calls:]
             calls = len(service.order)
         assert work.result.wait_s is None and d.uploaded() == 2
-        begun = d.up.session.begin()
+        begun = d.up.sending.session.begin(Patience(lambda: 0.5))
         assert isinstance(begun, PassResult) and begun.wait_s is None
 
 
 async def test_a_recording_whose_upload_is_about_to_begin_is_not_deleted_to_make_room():
     d = Long(Strict(), delete_when_full=True)
     d.record_files(1, 1, 1)
-    d.up.session.begin()
+    d.up.sending.session.begin(Patience(lambda: 0.5))
     assert d.store.space.make_room() and d.store.space.make_room()
     assert not d.store.space.make_room()
     assert [i["id"] for i in d.seen("deleted")] == ["000002", "000003"]

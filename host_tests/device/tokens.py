@@ -108,7 +108,7 @@ async def test_rotation_survives_a_power_cut_at_every_flash_operation():
             flash = flash.revive()
             vfs.mount(vfs.VfsLfs2(flash), "/flash")
             d.boot()
-            known = d.up.api.token
+            known = d.up.sending.api.token
             rotated = d.service.token != "dtok_a"
             outcomes["new" if known == d.service.token and rotated else "old"] += 1
             if known != d.service.token:

@@ -74,6 +74,14 @@ async def test_four_roots_a_round_and_a_round_in_five_minutes():
     assert trust.Durable(h.settings.state + "/trust").value == {"api.test": "%016x" % 9}
 
 
+async def test_a_search_that_was_cut_by_a_reboot_goes_on_where_it_was():
+    h = hosts(10)
+    h.root = b"root05"
+    await fails(TransportError, h.find())
+    h.search = trust.Search(h.settings, "api.test", h.ticks.ticks_ms)
+    assert (await h.find())[1] == "Root 5" and h.tried == [b"root04", b"root05"]
+
+
 async def test_after_the_last_root_it_begins_again_with_the_first():
     h = hosts(3)
     h.root = b"none"
@@ -121,7 +129,7 @@ async def test_another_fault_under_a_root_that_is_trusted_ends_the_search():
         h.error = TransportError(kind, text)
         e = await fails(TransportError, h.find(TransportError("cert", LOST)))
         assert e.kind == kind and len(h.tried) == 1
-        assert trust.Durable(h.settings.state + "/trust").value == {}
+        assert "api.test" not in trust.Durable(h.settings.state + "/trust").value
 
 
 async def test_hosts_that_are_remembered_are_bounded():

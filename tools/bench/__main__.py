@@ -11,6 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from tools import micropython
+
 from .common import AUDIO
 from .growth import growth
 from .link import link, radio
@@ -119,6 +121,7 @@ def main(
     start = time.monotonic()
     results = {
         "machine": {"cpu": _cpu(), "python": platform.python_version(), "cores": _cores()},
+        "interpreter": micropython.facts(),
         "date": time.strftime("%Y-%m-%d"),
     }
     for name in only.split(",") if only else parts:

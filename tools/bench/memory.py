@@ -35,14 +35,14 @@ def _least(works, low: int, high: int) -> int:
 
 def memory(aiohttp: Path | None) -> dict:
     """KiB for a whole cycle of the module and of the product; files and bytes of a boot."""
-    figures = {"interpreter": micropython.facts()}
+    figures = {}
     with line() as bench:
         mpy = compiled(bench.folder)
         micropython.compile(_BOARD, mpy / "board.mpy")
         micropython.compile(MPY / "product.py", mpy / "product.mpy")
         boot = Product(bench, [mpy]).report("boot", heap="2m")
         figures |= {"boot_files": boot["files"], "boot_bytes": boot["bytes"]}
-        if figures["interpreter"]["word_bits"] != 32:
+        if micropython.facts()["word_bits"] != 32:
             return figures | {"heap_32_cycle_kb": _NEEDS, "heap_32_product_kb": _NEEDS}
         figures["heap_32_cycle_kb"] = _least(lambda kb: cycle(bench, mpy, kb), 16, 192)
         figures["heap_32_product_kb"] = _least(Product(bench, [mpy]).fits, 32, 256)

@@ -10,10 +10,7 @@ from .common import MPY, ROOT, compiled
 
 # What an uploader with WiFi and cellular needs: not the desktop's link, the plug-in for another
 # HTTP client, the SD card's mounting, the owner's commands, which come with what uses them.
-_LEFT_OUT = {
-    *("requests_transport", "links/host", "mount", "owner", "heartbeat", "recovery"),
-    "links/resolver",
-}
+_LEFT_OUT = {"requests_transport", "links/host", "mount", "owner", "heartbeat", "recovery"}
 # What each feature's modules are, beside the spine.
 _FEATURES = {
     "cellular": (

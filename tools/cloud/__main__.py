@@ -122,7 +122,7 @@ def _write(cloud, config, data):
         "\nrecord and upload with it:",
     ):
         console.print(line, highlight=False, soft_wrap=True)
-    board = f".venv/bin/micropython boards/unix/main.py {config}"
+    board = f".venv/bin/micropython boards/unix/cli.py {config}"
     console.print(f"  {board} add FILE.opus", highlight=False, soft_wrap=True)
     console.print(f"  {board} drain\n", highlight=False, soft_wrap=True)
     console.print("or with a device on this machine (make simulator):", highlight=False)

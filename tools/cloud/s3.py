@@ -14,10 +14,10 @@ BUCKET = "uploads"
 
 @dataclass
 class Endpoint:
-    """Where an S3 is, and the credentials for it; ValueError for what is no address. An `http`
-    one is put behind TLS, as devices need it, and behind AWS's strictness; an `https` one devices
-    speak to directly. `ca` is a PEM file of who vouches for it, where that is not a public
-    authority."""
+    """Where an S3 is, and the credentials for it. An `http` one is put behind TLS, as devices
+    need it, and behind AWS's strictness; an `https` one devices speak to directly. `ca` is a
+    PEM file of who vouches for it, where that is not a public authority. Raises ValueError for
+    what is no address."""
 
     url: str
     key: str

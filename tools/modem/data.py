@@ -26,10 +26,10 @@ class Data:
 
     `modem` has the `world`, `log`, `names`, `traffic`, and `send(bytes)` for the line; it is
     told of the end by `hang_up(text)`. `selector` is polled by the modem; `forward` is "relay"
-    or "tun".
+    or "tun". `left` is a call that was under way before, of which the device knows nothing.
     """
 
-    def __init__(self, modem, selector, forward):
+    def __init__(self, modem, selector, forward, left=False):
         self._modem = modem
         self._to_line = Noise(modem.world, 1)
         self._from_line = Noise(modem.world, 2)
@@ -42,7 +42,10 @@ class Data:
             self._forward = Tun(self._reply, carrier.gateway, carrier.address, selector)
         else:
             self._forward = Relay(self._reply, modem.world, selector)
-        self.peer.start()
+        if left:
+            self.peer.wait()
+        else:
+            self.peer.start()
 
     def receive(self, data: bytes, quiet: float):
         """Bytes of the line, after `quiet` model seconds without any."""

@@ -68,7 +68,7 @@ class Modem:
         self._selector.register(self._control, selectors.EVENT_READ, self._accept)
         self._wires = []
         if self._left:
-            self.connect()
+            self.connect(left=True)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         return self
@@ -253,10 +253,10 @@ class Modem:
 
     # Calls
 
-    def connect(self):
-        """Data mode begins."""
+    def connect(self, left=False):
+        """Data mode begins; `left` is one that was under way before."""
         self._end_call()
-        self._data = Data(self, self._selector, self._forward)
+        self._data = Data(self, self._selector, self._forward, left)
 
     def hang_up(self, why: str | None = None):
         """Data mode ends, and the modem says so; `why` goes to the log."""

@@ -33,7 +33,7 @@ def main(
     """Check the cloud against its own OpenAPI document, and let a fleet drain at once."""
     seed = seed or int(time.time()) % 10_000
     start = time.monotonic()
-    drained = device("fleet.py", DEVICES, 1, seed, heap="256m")
+    drained = device("fleet.py", DEVICES, 1, seed)
     fleet.draw(drained, plot)
     effort = schema.Effort(phases, examples, seed)
     with (

@@ -7,5 +7,19 @@ way, it does nothing that holds Python up for long), `await down()` (powers it o
 raises, safe at any time), `is_up()` (True while traffic can be expected to pass),
 `signal_dbm()` (None if unknown), `connection` (the heartbeat's name for it, None if it has
 none), and where `metered`: `roaming()`. It may have `await network_time()` (Unix seconds or
-None).
+None), and `name_servers()` (addresses; without it names are looked up by the port itself, which
+blocks).
 """
+
+import socket
+
+from ..errors import TransportError
+
+
+def addresses(host, port, kind=socket.SOCK_STREAM):
+    """The socket addresses (IPv4) of a host for sockets of a `kind`, by the port's own resolver:
+    it blocks, except for an address in digits. Raises TransportError `dns`."""
+    try:
+        return [info[-1] for info in socket.getaddrinfo(host, port, socket.AF_INET, kind)]
+    except OSError as e:
+        raise TransportError("dns", "no address for %s: %s" % (host, e))

@@ -4,6 +4,7 @@ What goes wrong is met with the ladder of `modem`: each failed `up` climbs one r
 climbs down. A link that is not wanted is powered off.
 """
 
+import gc
 from binascii import hexlify
 from hashlib import sha256
 
@@ -16,7 +17,8 @@ from .at import AtError, AtTimeoutError, fields
 from .modem import Modem
 
 _PPP_S = const(30)
-_HANG_UP_S = const(5)
+_ADDRESS_MS = const(1000)
+_NO_ADDRESS = "0.0.0.0"
 _DIAL_S = const(30)
 _DENIED_S = const(30)
 _SIM_S = const(10)
@@ -45,6 +47,8 @@ class CellularLink:
         self._clock = clock
         self._on_event = on_event
         self._ppp = None
+        self._old = []  # PPPs that never came up and are not done yet
+        self._looked_ms = 0  # uptime at which PPP was last asked for its address
         self._registration = 0
         self._dbm = None
         self._time = None  # (Unix seconds, uptime in ms)
@@ -71,8 +75,10 @@ class CellularLink:
                 raise LinkError(refusal.reason, "refused", refusal)
             await self._dial()
             self.modem.recovered()
-        except (LinkError, AtError, AtTimeoutError) as e:
-            if not isinstance(e, LinkError):
+        except (LinkError, AtError, AtTimeoutError, OSError) as e:
+            if isinstance(e, OSError):  # of network.PPP: no memory for it, say
+                e = LinkError("PPP: %s" % e, "no_ppp")
+            elif not isinstance(e, LinkError):
                 e = LinkError(str(e), "modem")
             # What only a person can mend is no reason to climb.
             if e.code not in ("no_sim", "sim_pin", "sim_puk", "refused"):
@@ -87,11 +93,30 @@ class CellularLink:
             await self.modem.power_off()
 
     def is_up(self):
-        """True while PPP is. A lost carrier may show only in that nothing moves."""
+        """True while PPP has an address. A lost carrier may show only in that nothing moves."""
         if self._ppp is None or not self._ppp.isconnected():
             return False
+        # Asked for now and then, as the answer is four new strings.
+        now = self._clock.uptime_ms()
+        if now - self._looked_ms >= _ADDRESS_MS:
+            self._looked_ms = now
+            self.address = self._has_address()
         carrier = self.modem.pins.carrier
-        return carrier is None or carrier()
+        return self.address is not None and (carrier is None or carrier())
+
+    def _has_address(self):
+        # Connected is not enough: it stays so when IPCP ends while LCP lasts, without an address
+        # (ports/esp32/network_ppp.c: any network protocol that is open will do).
+        try:
+            address = self._ppp.ifconfig()[0]
+        except OSError:
+            return None
+        return None if address == _NO_ADDRESS else address
+
+    def name_servers(self):
+        """The address of the name server that PPP was told (RFC 1877)."""
+        server = self._ppp.ifconfig()[3] if self._ppp else _NO_ADDRESS
+        return [server] if server != _NO_ADDRESS else []
 
     def roaming(self):
         """True if the modem is registered in a foreign network."""
@@ -251,13 +276,14 @@ class CellularLink:
         else:
             security = self._ppp.SEC_PAP if settings.apn_auth == "pap" else self._ppp.SEC_CHAP
             self._ppp.connect(security=security, user=settings.apn_user, key=settings.apn_password)
-        if not await self._until(self._ppp.isconnected, _PPP_S):
+        if not await self._until(self._is_connected, _PPP_S):
             raise LinkError("PPP did not come up in %d s" % _PPP_S, "no_ppp")
-        try:
-            self.address = self._ppp.ipconfig("addr4")[0]
-        except (OSError, ValueError):
-            self.address = None
+        self._looked_ms = self._clock.uptime_ms()
         self._tell("connected", address=self.address)
+
+    def _is_connected(self):
+        self.address = self._has_address() if self._ppp.isconnected() else None
+        return self.address is not None
 
     async def _hang_up(self):
         ppp, self._ppp = self._ppp, None
@@ -265,14 +291,23 @@ class CellularLink:
         if ppp is None:
             return
         try:
-            ppp.disconnect()
+            if ppp.isconnected():
+                # Not `disconnect()`: where the other end is gone, lwIP's thread then waits for
+                # itself, and the next call never returns (1.26, ports/esp32/network_ppp.c:
+                # pppapi_free in the status callback). And hanging up while it is connected has
+                # crashed boards (micropython#16887).
+                ppp.active(False)
+            else:
+                # lwIP goes on negotiating for up to a minute: the object has to outlive that.
+                self._old.append(ppp)
+            # It must not read what the modem says to us now, nor silence the next one's line
+            # when it is collected.
+            ppp.config(stream=None)
         except OSError:
             pass
-        # Hanging up before PPP is down has crashed boards (micropython#16887), and it may never
-        # be (micropython#4708): then the modem goes, without a word to it.
-        if await self._until(lambda: not ppp.isconnected(), _HANG_UP_S):
-            await self._at.escape()
-        else:
+        self._old = [old for old in self._old if old.status() >= 0]
+        gc.collect()
+        if not await self._at.escape():
             await self.modem.cut()
 
     async def _until(self, true, seconds):

@@ -1,10 +1,13 @@
 """Choosing the link: in the owner's order, with cool-downs, back to the better one, off when
 idle."""
 
+import socket
+
 from micropython import const
 
 from ..errors import LinkError
 from ..retry import Backoff
+from . import addresses
 
 # A link that failed is left alone for up to so long, doubling from _COOL_S.
 _COOL_S = const(15)
@@ -31,6 +34,7 @@ class LinkManager:
         self._cool = {}  # link name: [Backoff, uptime in ms until which it is left alone]
         self._used_ms = 0  # uptime at which `current` was last used
         self._proved = False  # `current` has carried a file
+        self._resolver = None
 
     async def ready(self, quiet=False):
         """Bring up the first link that works and is allowed; returns it. `quiet` as a link's.
@@ -47,9 +51,11 @@ class LinkManager:
                 continue
             reason, wait = await self._try(link, quiet)
             if reason is None:
-                if self.current not in (None, link):
-                    await self._down(self.current)
-                    self._proved = False
+                if self.current is not link:
+                    self.forget_names()
+                    if self.current:
+                        await self._down(self.current)
+                        self._proved = False
                 self.current = link
                 self._used_ms = self._clock.uptime_ms()
                 return link
@@ -142,6 +148,31 @@ class LinkManager:
     def link_up(self):
         """False as soon as the current link is found to be down."""
         return self.current is None or self.current.is_up()
+
+    async def resolve(self, host, port, kind=socket.SOCK_STREAM):
+        """The socket addresses of `host` (IPv4 only) for sockets of a `kind`, by the name
+        servers of the setting `dns_servers` and the current link's. Raises TransportError
+        `dns`.
+
+        Only over a link that has no name servers of its own to tell (`host`), and for the names
+        of multicast DNS, the port's own resolver is asked, which blocks.
+        """
+        found = getattr(self.current, "name_servers", None)
+        servers = self._settings.dns_servers + (found() if found else [])
+        if not (servers or found) or host.endswith(".local"):
+            return addresses(host, port, kind)
+        if self._resolver is None:
+            from .resolver import Resolver
+
+            self._resolver = Resolver(self._clock)
+        out = []
+        for address in await self._resolver.resolve(host, servers):
+            out += addresses(address, port, kind)
+        return out
+
+    def forget_names(self):
+        """Ask anew for every name: the link is another, or what was answered leads nowhere."""
+        self._resolver = None
 
     def meter(self):
         """The DataMeter that counts what passes over the current link; None where bytes cost

@@ -192,6 +192,11 @@ class WifiLink:
         except OSError:
             return False
 
+    def name_servers(self):
+        """The addresses of the name servers that DHCP told."""
+        server = self._wlan.ifconfig()[3]
+        return [server] if server != "0.0.0.0" else []
+
     def signal_dbm(self):
         """RSSI in dBm, None while not associated."""
         try:

@@ -20,7 +20,7 @@ def main():
     store = Store(settings)
     up = Uploader(settings, store, [HostLink()])
     done = asyncio.run(up.drain(60))
-    print(json.dumps({"done": done, "connections": up.http.connections_opened}))
+    print(json.dumps({"done": done, "connections": up.sending.http.connections_opened}))
 
 
 main()

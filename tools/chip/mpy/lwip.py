@@ -102,11 +102,11 @@ class Net:
 class Socket(io.IOBase):
     """A socket of that module."""
 
-    def __init__(self, net, real, tcp):
+    def __init__(self, net, real, tcp, accepted=False):
         self._net = net
         self._sock = real
         self.tcp = tcp
-        self._state = _NEW if tcp else _CONNECTED
+        self._state = _NEW if tcp and not accepted else _CONNECTED
         self._failed = False
         self._told = False
         self._sent = 0  # not acknowledged yet
@@ -136,9 +136,7 @@ class Socket(io.IOBase):
     def accept(self):
         """(socket, (address, port))."""
         real, sender = self._sock.accept()
-        sock = Socket(self._net, real, True)
-        sock._state = _CONNECTED
-        return sock, _tuple(sender)
+        return Socket(self._net, real, True, True), _tuple(sender)
 
     def connect(self, address):
         """Raises OSError: EINPROGRESS for a socket that does not block."""

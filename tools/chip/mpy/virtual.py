@@ -18,7 +18,8 @@ def install(chip):
         return time.ticks_add(start, chip.now() // 1000)
 
     def due():
-        task = core._task_queue.peek()
+        # asyncio has no public name for its queue.
+        task = core.__dict__["_task_queue"].peek()
         return task and time.ticks_diff(task.ph_key, ticks()) <= 0
 
     real_wait = core.IOQueue.wait_io_event

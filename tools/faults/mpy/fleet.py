@@ -25,8 +25,9 @@ from uploader.answer import Response
 from uploader.api import DeviceApi
 from uploader.clock import FLOOR, iso
 from uploader.entry import Entry
+from uploader.retry import PassResult, Patience
 from uploader.s3 import S3
-from uploader.session import PassResult, Session
+from uploader.session import Session
 
 DEVICES, RECORDINGS, SEED = (int(a) for a in sys.argv[1:4])
 REQUESTS, URLS, WINDOW = 100, 30, 60
@@ -213,8 +214,9 @@ async def device(number):
     http = Transport()
     api = DeviceApi(http, config, clock, "dtok_x")
     session = Session(config, Memory(number, clock), api, S3(http), Link(), emit)
+    patience = Patience(clock.random)
     while True:
-        work = session.begin()
+        work = session.begin(patience)
         if not isinstance(work, PassResult):
             while await work.step():
                 pass

@@ -84,7 +84,7 @@ async def main():
                 "done": counts["completed"] == COUNT,
                 "heap_after_100": heaps[0],
                 "heap_at_end": heaps[-1],
-                "open": len(up.http.idle),
+                "open": len(up.sending.http.idle),
                 "waits": counts["retry"],
                 "hours": round(virtual[0] / 3600000, 1),
             }

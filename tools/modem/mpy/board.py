@@ -79,7 +79,7 @@ async def main():
                 "done": done,
                 "used": up.policy.meter.used(),
                 "crashed": uart.crashed,
-                "tls_bytes": up.http.buffer.moved,
+                "tls_bytes": up.sending.http.buffer.moved,
             }
         )
     )

@@ -21,10 +21,17 @@ class PPP:
     open, IPv6 among them, and stays so when IPCP ends, for as long as LCP lasts: the address is
     0.0.0.0 then. Input is read by `poll` alone, which the stream's irq() schedules: while
     anything blocks, PPP stands still.
+
+    An end that is not answered is fatal on 1.26: when the timeouts are over, lwIP's thread
+    waits for itself, and the next `connect` never returns (seen on an ESP32's image; 1.27 has
+    mended it). `active(False)` instead of `disconnect` closes without a word and without harm
+    while it is connected; while it negotiates or closes, lwIP keeps what is freed, and the
+    board crashes later (seen there too): take the stream away, and keep the object.
     """
 
     SEC_NONE, SEC_PAP, SEC_CHAP = 0, 1, 2
     made = 0
+    stack_dead = False
 
     def __init__(self, stream):
         _check(stream)
@@ -33,6 +40,8 @@ class PPP:
         self._state = _INACTIVE
         self._error = 0
         self._link = None
+        self._in_lwip = False
+        self._freed = None
 
     def connect(
         self, *, security=-1, user=None, key=None, authmode=0, username=None, password=None
@@ -41,6 +50,8 @@ class PPP:
         security = authmode if security == -1 else security
         user = username if user is None else user
         key = password if key is None else key
+        if PPP.stack_dead:
+            self._stream.crash("connect() after an end without an answer never returns")
         if self._state == _INACTIVE:
             self._state = _ACTIVE
             self._listen()
@@ -70,8 +81,10 @@ class PPP:
             self._stream.irq(None)
 
     async def _timeouts(self, link):
-        while link is self._link:
+        while link in (self._link, self._freed):
+            self._in_lwip = True
             link.tick()
+            self._in_lwip = False
             await asyncio.sleep_ms(5)
 
     def _write(self, data):
@@ -105,10 +118,13 @@ class PPP:
         pass
 
     def ended(self, reason):
+        if self._freed:
+            self._stream.crash("lwIP used a PPP that was freed while it was not connected")
         if reason == "closed":
             self._ignore()
             self._state = _INACTIVE
             self._link = None
+            PPP.stack_dead = self._in_lwip
         else:
             self._state = _ERROR
             self._error = _PPPERR[reason]
@@ -183,8 +199,12 @@ class PPP:
 
     def __del__(self):
         if self._state >= _ACTIVE:
-            if self._link:
-                self._link.carrier_lost()
+            link = self._link
+            if link and link.is_running():
+                link.carrier_lost()
+            elif link and self._state != _ERROR:
+                self._freed = link
+                link.close()
             self._ignore()
             self._state = _INACTIVE
             self._link = None

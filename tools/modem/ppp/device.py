@@ -4,6 +4,7 @@
 import os
 
 from .auth import ChapClient, PapClient
+from .automaton import OPENED
 from .framing import CHAP, IPV6CP, PAP
 from .ipcp import DeviceIpcp
 from .ipv6cp import Ipv6cp
@@ -66,6 +67,11 @@ class Device(Link):
             self.ipv6cp.event("rxj-")
         else:
             super().protocol_rejected(protocol)
+
+    def is_running(self):
+        """lwIP's PPP_PHASE_RUNNING: LCP and a network protocol are open."""
+        networks = (self.ipcp.state, self.ipv6cp.state)
+        return self.lcp.state == OPENED and OPENED in networks
 
     def ipv6cp_up(self):
         self.user.up()

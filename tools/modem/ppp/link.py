@@ -1,5 +1,6 @@
 """The phases of a PPP link (RFC 1661 section 3), common to both ends."""
 
+from .automaton import STOPPED
 from .framing import CHAP, IPCP, IPV4, LCP, PAP, Deframer, frame
 
 
@@ -27,6 +28,10 @@ class Link:
         """The line is there: negotiate."""
         self.lcp.event("open")
         self.lcp.event("up")
+
+    def wait(self):
+        """The line is there, and it is for the other side to begin (RFC 1661's Stopped)."""
+        self.lcp.state = STOPPED
 
     def close(self):
         """End the link in order."""
