@@ -43,7 +43,8 @@ LAYERS = (
     "uploader",
     "uploader.uploader",
     "uploader.owner uploader.heartbeat uploader.links.manager uploader.requests_transport"
-    " uploader.sending uploader.rotation",
+    " uploader.sending uploader.rotation uploader.remote uploader.commands uploader.diagnostics"
+    " uploader.device",
     "uploader.session",
     "uploader.proof",
     "uploader.api uploader.s3",

@@ -91,15 +91,28 @@ class Pass:
         return self._entry is not None
 
     def _due(self):
-        for entry in self._s.store.pending(self._s.settings.queue_order):
+        store, policy = self._s.store, self._s.links.policy
+        closed = policy and policy.hours()
+        told = urgent = False
+        for entry in store.pending(self._s.settings.queue_order):
             if entry.live and next(_unsent(entry), None) is None:
                 continue
-            policy = self._s.links.policy
-            refusal = policy and policy.recording(self._ended(entry))
+            now = entry.begin.get("urgent")
+            urgent = urgent or now
+            if closed and not now:
+                if not told:
+                    told = True
+                    self._tell(closed)
+                if store.urgent:
+                    continue
+                return  # none further on is any different
+            refusal = policy and not now and policy.recording(self._ended(entry))
             if refusal:
-                self._defer(entry, refusal)
+                self._tell(refusal, id=entry.id)
             else:
                 yield entry
+
+        store.urgent = bool(urgent or not closed)
 
     def _ended(self, entry):
         text = entry.end and self._clock.resolve(entry.end.get("ended_at"))
@@ -174,7 +187,7 @@ class Pass:
             await step
         except _Deferred as e:
             self._drop(entry)
-            self._defer(entry, e.args[0])
+            self._tell(e.args[0], id=entry.id)
         except UploaderError as e:
             if isinstance(e, StorageError) and not isinstance(e, DamagedError):
                 raise
@@ -188,9 +201,9 @@ class Pass:
         if entry is self._entry:
             self._entry = self._files = None
 
-    def _defer(self, entry, refusal):
+    def _tell(self, refusal, **about):
         rule, reason, wait_s = refusal.rule, refusal.reason, refusal.wait_s
-        self._s.emit("deferred", id=entry.id, rule=rule, reason=reason, wait_s=wait_s)
+        self._s.emit("deferred", rule=rule, reason=reason, wait_s=wait_s, **about)
         self._later(wait_s, reason)
 
     def _later(self, wait_s, reason):
@@ -262,6 +275,7 @@ class Pass:
         metadata["capture_id"] = self._s.store.capture_id(entry)
         if end.get("interrupted"):
             metadata["interrupted"] = True
+        metadata.update(self._s.store.aside)
         fields = {"metadata": metadata}
         for key, value in (
             ("name", entry.begin.get("name")),
@@ -271,6 +285,7 @@ class Pass:
             if value:
                 fields[key] = value
         entry.note("id", await _at(CREATE, self._s.api.create_recording(fields)))
+        self._s.store.aside.clear()
         self._progress()
         self._s.emit("created", id=entry.id, recording_id=entry.recording_id)
 
@@ -311,7 +326,7 @@ class Pass:
             return await self._send(await self._granted(entry, file), True)
         md5 = entry.md5(file)
         if md5 is None:
-            md5 = await self._hash(entry, file)
+            md5 = await (entry.hash_both(file) if self._proves(entry) else md5_of(entry, file))
             entry.note("md5", file["index"], md5)
         size = file["size"]
 
@@ -336,9 +351,6 @@ class Pass:
         self._progress()
         self._s.links.worked()
         self._s.emit("sent", id=entry.id, file=file["index"], size=size)
-
-    async def _hash(self, entry, file):
-        return await (entry.hash_both(file) if self._proves(entry) else md5_of(entry, file))
 
     def _proves(self, entry):
         # What one hash of several files would mean is undocumented.

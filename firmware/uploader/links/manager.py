@@ -36,14 +36,17 @@ class LinkManager:
         self._proved = False  # `current` has carried a file
         self._resolver = None
 
-    async def ready(self, quiet=False):
-        """Bring up the first link that works and is allowed; returns it. `quiet` as a link's.
+    async def ready(self, quiet=False, radios=None):
+        """Bring up the first link that works and is allowed; returns it. `quiet` as a link's,
+        of those that settings can name only `radios` if given.
 
         Raises LinkError with `wait_s`, after which it is worth trying again.
         """
         waits = []
         reasons = []
         for link in self._in_order():
+            if radios is not None and link.name in _NAMED and link.name not in radios:
+                continue
             left = self._left_ms(link)
             if left > 0 and not (link is self.current and link.is_up()):
                 waits.append(left / 1000)
@@ -190,8 +193,12 @@ class LinkManager:
 
     def idle_s(self):
         """Seconds until the current link is to be powered down; None for never."""
-        idle_s = self._settings.radio_idle_timeout_s
-        if self.current is None or not idle_s:
+        if self.current is None:
+            return None
+        idle_s = self._settings.values.get(self.current.name + "_idle_timeout_s", -1)
+        if idle_s < 0:
+            idle_s = self._settings.radio_idle_timeout_s
+        if not idle_s:
             return None
         return max(0, self._used_ms + idle_s * 1000 - self._clock.uptime_ms()) / 1000
 
