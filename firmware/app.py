@@ -247,6 +247,7 @@ class App:
             "device_id": credentials.device_id,
             "binding": credentials.binding,
             "state": self.state(),
+            "ends_in_s": self._ends_ms and (self._ends_ms - self.clock.uptime_ms()) // 1000,
             "queue": owner.status(self.store),
             "memory": memory.figures(),
             "log": list(self.log.kept())[-20:],

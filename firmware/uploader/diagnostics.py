@@ -31,7 +31,7 @@ class Diagnostics:
         self._counts = {"errors": {}, "links": {}, "roots": {}}
         self._gaps = 0
         self._least = {}
-        self._told = None  # what the last report said, but for the time
+        self._mark = self._told = None  # hash of what the last report said, and of one sent
         self._hour_ms = 0
         self._hour_bytes = 0
 
@@ -54,29 +54,35 @@ class Diagnostics:
             both = isinstance(value, int) and isinstance(counts.get(key), int)
             counts[key[:40]] = counts[key] + value if both else value
 
+    def sent(self):
+        """The service took what `due` returned last."""
+        self._told = self._mark
+
     def refused(self):
         """The service does not take it: never send it in a heartbeat again."""
         self._learned.value["off"] = 1
         self._store.space.with_reserve(self._learned.save)
-        self._told = None
+        self.due(None)
 
     def due(self, link):
         """The object for a heartbeat over `link`, None if there is nothing new, no room, or
         the service does not take it."""
         report = self._report()
-        mark = crc32(json.dumps([report[k] for k in sorted(report) if k not in _MOVING]).encode())
-        if mark == self._told:
+        about = [report[k] for k in sorted(report) if k not in _MOVING]
+        self._mark = crc32(json.dumps(about).encode())
+        if self._mark == self._told:
             return None
         if self._learned.value.get("off"):
-            # Made small first: what tells the least goes first.
+            # Made small: what tells the least goes first.
             for name in ("roots", "least", "links", "errors"):
                 if len(json.dumps(report)) > _MAX_METADATA:
                     report.pop(name, None)
             self._store.aside["diagnostics"] = report
-        elif link and link.metered and not self._fits(len(json.dumps(report))):
+            self._told = self._mark
             return None
-        self._told = mark
-        return None if self._learned.value.get("off") else report
+        if link and link.metered and not self._fits(len(json.dumps(report))):
+            return None
+        return report
 
     def _fits(self, size):
         now = self._store.clock.uptime_ms()

@@ -80,6 +80,8 @@ class Heartbeat:
             fields["diagnostics"] = report
         try:
             answer = await api.heartbeat(fields)
+            if report:
+                self._diagnostics.sent()
         except ApiError as e:
             answer = await self._without(api, fields, e)
         self._take_settings(answer)

@@ -259,7 +259,9 @@ def files_of(service, **more):
         await asyncio.sleep(5)
 
     assert outcome(a, 0, record) is None
-    return [len(f) for f in list(service.recordings.values())[-1]["files"].values()]
+    return [
+        len(f) for f in service.recordings["rec_%d" % len(service.recordings)]["files"].values()
+    ]
 
 
 def test_streaming_cuts_a_recording_into_files_that_go_out_while_it_goes_on():
