@@ -31,6 +31,7 @@ class Heartbeat:
         self._trouble = False  # the last that was heard of uploads was bad
         self._waiting = False  # the service verifies what it has
         self._last = None  # hash of the last settings that an answer brought
+        self._wanted = None  # settings that an answer brought, not looked at yet
         self._diagnostics = None
         if settings.diagnostics:
             from .diagnostics import Diagnostics
@@ -84,7 +85,7 @@ class Heartbeat:
                 self._diagnostics.sent()
         except ApiError as e:
             answer = await self._without(api, fields, e)
-        self._take_settings(answer)
+        self._keep_settings(answer)
         return self._take_commands(answer)
 
     async def _without(self, api, fields, error):
@@ -158,23 +159,32 @@ class Heartbeat:
         finally:
             memory.forget(commands.__name__)
 
-    def _take_settings(self, answer):
+    def _keep_settings(self, answer):
         wanted = answer.get("settings")
         if wanted is None and isinstance(answer.get("device"), dict):
             wanted = answer["device"].get("settings")
-        if not isinstance(wanted, dict):
-            return
-        mark = crc32(json.dumps(wanted).encode())
-        if mark == self._last:
-            return
-        self._last = mark
+        if isinstance(wanted, dict):
+            mark = crc32(json.dumps(wanted).encode())
+            if mark != self._last:
+                self._last = mark
+                self._wanted = wanted
+
+    def settle(self, make_room):
+        """Let settings hold that answers brought since the last time. What reads them takes
+        15 KB for a moment, for which `make_room()` is called before. True if any did. Raises
+        StorageError."""
+        wanted, self._wanted = self._wanted, None
+        if wanted is None:
+            return False
+        make_room()
         with_reserve = self._store.space.with_reserve
-        changed, ignored = _remote(lambda remote: remote.take(self._settings, wanted, with_reserve))
+        changed, ignored = _remote(lambda r: r.take(self._settings, wanted, with_reserve))
         if changed:
             self._links.override()  # what was refused may be allowed now
         if changed or ignored:
             names = ",".join(sorted(changed))
             self._emit("settings", names=names, ignored=",".join(sorted(ignored)) or None)
+        return bool(changed)
 
 
 def recall(settings):

@@ -162,12 +162,9 @@ class Uploader:
             await self.links.down()
 
     async def rotate_token(self):
-        """Have the service replace the device token; a link must be up.
-
-        Raises ApiError if it refused (the token in use stays valid), TransportError if no
-        answer came: then the service may or may not have done it, which the next call's
-        answer will tell. Raises UploaderError while the device's id is not known yet.
-        """
+        """Have the service replace the device token; a link must be up. Raises ApiError if it
+        refused (the token in use stays valid), TransportError if no answer came: whether it was
+        done the next call's answer will tell, UploaderError while the device's id is unknown."""
         from .rotation import rotate
 
         await rotate(self.store, self.sending.api, self.emit)
@@ -329,6 +326,7 @@ class Uploader:
                 return False
             raise
         await self._at_network(self._beat())
+        self.heartbeat.settle(self.let_go)
         return True
 
     async def _beat(self):
@@ -369,6 +367,8 @@ class Uploader:
     async def _rest(self, event, seconds=None):
         """Wait for `event`, at most so many seconds (None: for ever); meanwhile the links are
         powered down once they were idle for long."""
+        if self.heartbeat and self.heartbeat.settle(self.let_go):
+            return  # what was decided was decided under other settings
         end = None if seconds is None else self.clock.uptime_ms() + int(seconds * 1000)
         while not event.is_set():
             due = self.links.idle_s()
