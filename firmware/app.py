@@ -28,7 +28,8 @@ class App:
         self.board = board
         self.settings = settings
         self.clock = clock or Clock(set_machine=_set_machine_time)
-        self.log = Log(settings.state.rstrip("/") + "/log", self._now)
+        keep = 40 if memory.roomy() else 10
+        self.log = Log(settings.state.rstrip("/") + "/log", self._now, keep)
         self.store = Store(settings, self.clock, board.mount)
         self.up = Uploader(
             settings,
