@@ -5,6 +5,8 @@ acknowledgement and the name of the flags field are undocumented: several shapes
 is acknowledged, and the flags are left out once the service refused them.
 """
 
+import asyncio
+
 from .clock import parse_iso
 from .errors import ApiError
 from .journal import Durable
@@ -62,6 +64,9 @@ class Heartbeat:
             self._flags = False
             fields.pop("status_flags")
             answer = await api.heartbeat(fields)
+        except asyncio.CancelledError:
+            self._next_ms = self._clock.uptime_ms()  # a recording came between: still due
+            raise
         self._take_settings(answer.get("settings"))
         taken = [(_name(c), c) for c in _commands(answer) if self._take_command(c)]
         return taken

@@ -155,12 +155,13 @@ class LinkManager:
         servers of the setting `dns_servers` and the current link's. Raises TransportError
         `dns`.
 
-        Only over a link that has no name servers of its own to tell (`host`), and for the names
-        of multicast DNS, the port's own resolver is asked, which blocks.
+        Only over a link that has no name servers of its own to tell (`host`), and for localhost
+        and multicast DNS, the port's own resolver is asked, which blocks.
         """
         found = getattr(self.current, "name_servers", None)
         servers = self._settings.dns_servers + (found() if found else [])
-        if not (servers or found) or host.endswith(".local"):
+        local = host == "localhost" or host.endswith(".local")  # RFC 6761, RFC 6762
+        if local or not (servers or found):
             return addresses(host, port, kind)
         from . import resolver
 
