@@ -14,7 +14,7 @@ from .api import Service
 from .edge import Edge
 from .limits import Limits
 from .models import Recording
-from .pki import Authority
+from .pki import NAMES, Authority
 from .s3 import S3
 from .state import State, object_key
 
@@ -24,16 +24,23 @@ class Cloud:
 
     `data` is a directory to keep everything in (None: in memory). `port` is the API's, `limits`
     its rate limits, `plain` serves the API over HTTP without TLS (for tests of transports that
-    can't verify certificates).
+    can't verify certificates). `host` is what the device calls this machine: the certificate
+    and the upload URLs name it.
     """
 
     def __init__(
-        self, data: Path | None = None, port: int = 0, limits: Limits | None = None, plain=False
+        self,
+        data: Path | None = None,
+        port: int = 0,
+        limits: Limits | None = None,
+        plain=False,
+        host="localhost",
     ):
         self._scratch = Path(tempfile.mkdtemp(prefix="cloud-"))
         self._data = data
         self._port = port
         self._plain = plain
+        self.host = host
         self.limits = limits or Limits()
         self.authority = Authority(self._scratch)
         self.root_der = self.authority.root_der
@@ -76,9 +83,9 @@ class Cloud:
             ready.set()
 
     async def _serve(self, ready):
-        context = self.authority.server_context()
+        context = self.authority.server_context(*dict.fromkeys((*NAMES, self.host)))
         await self.edge.start(context)
-        sign = self.s3.signer(f"https://localhost:{self.edge.port}")
+        sign = self.s3.signer(f"https://{self.host}:{self.edge.port}")
         self.service = Service(self.state, self.limits, sign, self.s3.size)
         # asyncio sets TCP_NODELAY only on sockets that name their protocol; without it each
         # answer waits for the client's delayed ACK.
@@ -137,7 +144,7 @@ class Cloud:
     @property
     def api_url(self) -> str:
         """The device API's base address."""
-        return f"{'http' if self._plain else 'https'}://localhost:{self._port}/v1"
+        return f"{'http' if self._plain else 'https'}://{self.host}:{self._port}/v1"
 
     def new_device(self, device_id: str = "dev_demo", end_user_id: str = "eu_demo") -> str:
         """A fresh device token."""

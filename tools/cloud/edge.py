@@ -24,7 +24,7 @@ class _Refused(Exception):
 class Edge:
     """Listens with TLS on a free port of loopback and passes on to `upstream_port`.
 
-    `connections` and `puts` count what was accepted. `intercept(method, target)` may return
+    `connections` and `puts` count what was accepted, `received` bytes of bodies. `intercept(method, target)` may return
     (status, code, message) to answer in S3's stead before the body is read.
     """
 
@@ -33,6 +33,7 @@ class Edge:
         self.port = None
         self.connections = 0
         self.puts = 0
+        self.received = 0
         self.intercept = None
         self._server = None
         self._tasks = set()
@@ -100,6 +101,7 @@ class Edge:
                     400, "IncompleteBody", "You did not provide the number of bytes specified"
                 )
             left -= len(data)
+            self.received += len(data)
             up_writer.write(data)
             await up_writer.drain()
         if method == "PUT":

@@ -1,0 +1,129 @@
+"""The emulated ESP32: a microphone of generated samples, WiFi, a modem at UART 1.
+
+QEMU has no I2S. What stands in for it takes what the driver takes from ESP-IDF's heap (`ibuf`,
+as receive buffer of a UART that nothing is connected to; in one piece, where I2S takes it in
+pieces of 2 KB), gives samples at their pace, and loses them silently when nobody reads for as
+long as `ibuf` holds, 8 bytes a frame (MicroPython v1.26.1, ports/esp32/machine_i2s.c).
+"""
+
+import probe
+
+probe.note("board")
+probe.watch_tls()
+
+import asyncio
+import io
+import struct
+import time
+
+from machine import UART
+from recorders import parts
+
+NAME = "Emulated ESP32"
+STORAGE = "/captures"
+LED_PIN = None
+BUTTON_PIN = None
+MICROPHONE = {}
+CAMERA = None
+mount = None
+battery = None
+
+_RATE = 16000
+_IBUF = 20480
+_BLOCK = 512
+_TOLD = 16384  # how often it says how far it is
+# What a recording is to be: its number, and bytes of samples.
+wanted = [0, 0]
+
+
+class Microphone(io.IOBase):
+    """Samples of a recording: blocks of 512 bytes that begin with its number and theirs."""
+
+    def __init__(self):
+        self._dma = UART(2, 115200, rxbuf=_IBUF)
+        self._number, self._left = wanted
+        self._block = bytearray(_BLOCK)
+        for i in range(8, _BLOCK):
+            self._block[i] = i * 37 & 255
+        self._at = 0  # bytes given
+        self._lost = 0  # bytes
+        self._start = time.ticks_ms()
+        self._taken = 0  # bytes given or lost, since the start
+        probe.note("recording")
+
+    def _waiting(self):
+        """Bytes that wait to be read; what came too early for the buffer is lost."""
+        come = time.ticks_diff(time.ticks_ms(), self._start) * _RATE * 2 // 1000
+        over = come - self._taken - _IBUF // 4
+        if over > 0:
+            self._lost += over
+            self._taken += over
+        return come - self._taken
+
+    def readinto(self, buf):
+        n = min(self._waiting(), len(buf), self._left) // 2 * 2
+        if n <= 0:
+            if not self._left and app():
+                app().stop()
+            return None
+        done = 0
+        while done < n:
+            within = self._at % _BLOCK
+            if within == 0:
+                struct.pack_into("<II", self._block, 0, self._number, self._at // _BLOCK)
+            step = min(_BLOCK - within, n - done)
+            buf[done : done + step] = memoryview(self._block)[within : within + step]
+            self._at += step
+            done += step
+        self._taken += n
+        self._left -= n
+        if self._at // _TOLD != (self._at - n) // _TOLD:
+            print("~given %d %d" % (self._number, self._at))
+        if not self._left:
+            app().stop()
+        return n
+
+    def ioctl(self, request, arg):
+        # Readable, where asked (3: poll): with nothing there `readinto` says so.
+        if request == 3:
+            return arg & 1 if self._waiting() > 0 or not self._left else 0
+        return 0
+
+    def deinit(self):
+        self._dma.deinit()
+        print("~recorded %d %d %d" % (self._number, self._at, self._lost))
+
+
+make_microphone = Microphone
+
+
+def app():
+    """main.py's `app`, once it is there."""
+    import __main__
+
+    return getattr(__main__, "app", None)
+
+
+def record(number, size):
+    wanted[:] = number, size
+    app().start()
+    return number
+
+
+def links(settings, clock, on_event):
+    """The ways to the network, the preferred one first."""
+    asyncio.create_task(probe.watch())
+    asyncio.create_task(
+        probe.serve({"record": record, "heaps": lambda: probe.note("asked"), "now": _now})
+    )
+    cellular = None
+    if settings.apn:  # without a modem it is as the board without one: nothing of it is loaded
+        from uploader.links import modems
+
+        # No wire to its power key: the emulated modem boots by itself.
+        cellular = parts.modem(modems.sim7600(), settings, clock, on_event, tx=17, rx=16)
+    return parts.in_order(settings, wifi=parts.wifi(settings, clock), cellular=cellular)
+
+
+def _now():
+    app().up.upload_now()
