@@ -24,7 +24,8 @@ class _Refused(Exception):
 class Edge:
     """Listens with TLS on a free port of loopback and passes on to `upstream_port`.
 
-    `connections` and `puts` count what was accepted, `received` bytes of bodies. `intercept(method, target)` may return
+    `connections` and `puts` count what was accepted, `received` bytes of bodies.
+    `intercept(method, target)` may return
     (status, code, message) to answer in S3's stead before the body is read.
     """
 

@@ -1,8 +1,11 @@
 """Talking to a device with mpremote's own transport; errors that say what to do."""
 
 import contextlib
+import io
 import json
+import sys
 import textwrap
+import time
 from pathlib import Path
 
 import serial
@@ -10,7 +13,11 @@ from mpremote.transport import TransportError, TransportExecError
 from mpremote.transport_serial import SerialTransport
 from serial.tools import list_ports
 
-MIN_VERSION = (1, 24)
+MIN_VERSION = (1, 26)  # of MicroPython; README.md, "What it runs on"
+# A product that starts from files may answer Ctrl-C only after a scan (2.5 s), a name that is
+# not found (14 s), or an import from slow flash.
+_PATIENCE_S = 60
+_TRY_S = 8
 _MARK = "~~~"
 
 
@@ -49,10 +56,14 @@ class Device:
     """A connected device in its raw REPL, from `with Device(port) as d:` on.
 
     What ran on it is interrupted, not reset, so that it can be asked; `restart` lets it go on.
+    A device that does not answer within seconds may still boot, or do what can't be
+    interrupted: it is tried again for `patience_s`, and `told(text)` says so.
     """
 
-    def __init__(self, port: str | None):
+    def __init__(self, port: str | None, patience_s: float = _PATIENCE_S, told=None):
         self.port = choose(port)
+        self._patience_s = patience_s
+        self._told = told or (lambda text: print(text, file=sys.stderr))
 
     def __enter__(self):
         try:
@@ -63,7 +74,7 @@ class Device:
                 "using it? Are you allowed to (group dialout)?"
             ) from e
         try:
-            self.transport.enter_raw_repl(soft_reset=False, timeout_overall=8)
+            self._interrupt()
         except (TransportError, OSError) as e:
             self.close()
             raise DeviceError(
@@ -82,12 +93,7 @@ class Device:
                 }
                 """
             )
-            if tuple(self.info["version"][:2]) < MIN_VERSION:
-                version = ".".join(map(str, self.info["version"]))
-                raise DeviceError(
-                    f"MicroPython {version} is too old; {MIN_VERSION[0]}.{MIN_VERSION[1]} or newer "
-                    "is needed: make flash PORT=... BOARD=...."
-                )
+            check_version(tuple(self.info["version"]))
         except BaseException:
             self.close()
             raise
@@ -95,6 +101,21 @@ class Device:
 
     def __exit__(self, *_):
         self.close()
+
+    def _interrupt(self):
+        end = time.monotonic() + self._patience_s
+        while True:
+            try:
+                # It prints what it got instead of an answer.
+                with contextlib.redirect_stdout(io.StringIO()):
+                    self.transport.enter_raw_repl(
+                        soft_reset=False, timeout_overall=min(_TRY_S, self._patience_s)
+                    )
+                return
+            except TransportError:
+                if time.monotonic() >= end:
+                    raise
+                self._told(f"{self.port} does not answer yet; it may still boot. Trying again.")
 
     def close(self):
         """Leave the raw REPL and close the port."""
@@ -104,25 +125,38 @@ class Device:
         with contextlib.suppress(Exception):
             self.transport.close()
 
-    def run(self, code: str) -> str:
-        """Run code; what it printed. Raises DeviceError with what it raised."""
+    def run(self, code: str, hear=None) -> str:
+        """Run code; what it printed. Raises DeviceError with what it raised.
+
+        mpremote gives up after 10 s without output, so what takes long has to print as it
+        goes; `hear(byte)` is told of each byte.
+        """
+        out = io.BytesIO()
+
+        def take(data):
+            out.write(data)
+            if hear:
+                hear(data)
+
         try:
-            return self.transport.exec(textwrap.dedent(code)).decode(errors="replace")
+            self.transport.exec(textwrap.dedent(code), data_consumer=take)
+            # As without a consumer: what ends the output on the wire is not part of it.
+            return out.getvalue().replace(b"\x04", b"").decode(errors="replace")
         except TransportExecError as e:
             raise explain(e.error_output) from e
         except (TransportError, OSError) as e:
             raise DeviceError(f"The connection to {self.port} broke: {e}") from e
 
-    def ask(self, code: str, **values):
+    def ask(self, code: str, hear=None, **values):
         """Run code that sets `answer`; that, as JSON carries it. `values` are made known to it
-        first, without being shown anywhere."""
+        first, without being shown anywhere; `hear` is that of `run`."""
         head = "".join(f"{name} = {value!r}\n" for name, value in values.items())
         # Beside the device's own prints, the answer is told by its mark.
         tail = f"\nimport json\nprint({_MARK!r} + json.dumps(answer))\n"
-        out = self.run(head + textwrap.dedent(code) + tail)
+        out = self.run(head + textwrap.dedent(code) + tail, hear)
         for line in out.splitlines():
-            if line.startswith(_MARK):
-                return json.loads(line[len(_MARK) :])
+            if _MARK in line:
+                return json.loads(line.split(_MARK, 1)[1])
         raise DeviceError(f"The device gave no answer, but: {out[-300:]}")
 
     def restart(self):
@@ -130,6 +164,20 @@ class Device:
         with contextlib.suppress(TransportError, OSError):
             self.transport.exec_raw_no_follow("import machine\nmachine.reset()\n")
         self.transport.in_raw_repl = False
+
+
+def check_version(version: tuple[int, ...]):
+    """Raise DeviceError if that MicroPython is older than MIN_VERSION."""
+    if version[:2] < MIN_VERSION:
+        raise DeviceError(
+            f"MicroPython {'.'.join(map(str, version))} is too old: {minimum()} or newer is "
+            "needed. Flash the newest release of the board's image: make flash PORT=... BOARD=...."
+        )
+
+
+def minimum() -> str:
+    """MIN_VERSION as text."""
+    return ".".join(map(str, MIN_VERSION))
 
 
 def explain(error: str) -> DeviceError:

@@ -45,17 +45,19 @@ class Chip:
 
     `path` is the console's pty, as a board's USB port would be. `uart1` is a pty to which the
     second UART goes (a modem's); `wifi` is whether there is a radio. `output` is what the
-    console has said since the start, `booted_at` the moment of the start (time.monotonic).
+    console has said since the start, `log` a file in which that can be read as it comes,
+    `booted_at` the moment of the start (time.monotonic).
 
     Its watchdogs are off: they count the host's time and would bite whenever the host is busy.
     """
 
-    def __init__(self, flash: Path, uart1: str | None = None, wifi: bool = True):
+    def __init__(self, flash: Path, uart1: str | None = None, wifi: bool = True, log=None):
         self.output = b""
         self.path = None
         self._flash = flash
         self._uart1 = uart1
         self._wifi = wifi
+        self._log = log or Path(os.devnull)
         self._process = self._thread = self._console = None
         self._stop = False
         self._said = threading.Condition()
@@ -149,6 +151,10 @@ class Chip:
     def _pump(self):
         # The console goes to the pty, where a tool may read it or not, and into `output`.
         os.set_blocking(self._master, False)
+        with self._log.open("wb", buffering=0) as log:
+            self._pump_into(log)
+
+    def _pump_into(self, log):
         while not self._stop:
             ready = select.select([self._console, self._master], [], [], 0.1)[0]
             if self._console in ready:
@@ -158,6 +164,7 @@ class Chip:
                 with self._said:
                     self.output += data
                     self._said.notify_all()
+                log.write(data)
                 with contextlib.suppress(BlockingIOError):
                     os.write(self._master, data)
             if self._master in ready:

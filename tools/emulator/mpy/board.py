@@ -6,24 +6,22 @@ pieces of 2 KB), gives samples at their pace, and loses them silently when nobod
 long as `ibuf` holds, 8 bytes a frame (MicroPython v1.26.1, ports/esp32/machine_i2s.c).
 """
 
-import probe
-
-probe.note("board")
-probe.watch_tls()
-
 import asyncio
 import io
 import struct
 import time
 
+import probe
 from machine import UART
 from recorders import parts
+
+probe.note("board")
 
 NAME = "Emulated ESP32"
 STORAGE = "/captures"
 LED_PIN = None
 BUTTON_PIN = None
-MICROPHONE = {}
+MICROPHONE = {"id": 0}
 CAMERA = None
 mount = None
 battery = None

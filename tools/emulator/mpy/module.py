@@ -1,12 +1,9 @@
 """A user's own main.py with the module alone: WiFi first, a file of samples, an upload."""
 
-import probe
-
-probe.note("main")
-probe.watch_tls()
-
 import asyncio
 import struct
+
+import probe
 
 from uploader import Store, Uploader, load_config
 from uploader.links.wifi import WifiLink
