@@ -223,7 +223,8 @@ def test_the_tools_wait_for_a_device_that_still_boots(tmp_path, monkeypatch):
     """It answers Ctrl-C late, as a board does that imports, scans or looks up a name."""
     from tools.device import connection
 
-    monkeypatch.setattr(connection, "_TRY_S", 1)
+    monkeypatch.setattr(connection, "_TRY_S", 0.5)
+    monkeypatch.setattr(connection, "_TOLD_S", 0)
     root = tmp_path / "device"
     root.mkdir()
     (root / "main.py").write_text(

@@ -17,7 +17,10 @@ MIN_VERSION = (1, 26)  # of MicroPython; README.md, "What it runs on"
 # A product that starts from files may answer Ctrl-C only after a scan (2.5 s), a name that is
 # not found (14 s), or an import from slow flash.
 _PATIENCE_S = 60
-_TRY_S = 8
+_TRY_S = 2
+_TOLD_S = 5
+_QUIET_S = 0.3
+_PROMPT = b">>> "
 _MARK = "~~~"
 
 
@@ -103,19 +106,31 @@ class Device:
         self.close()
 
     def _interrupt(self):
-        end = time.monotonic() + self._patience_s
+        """Ctrl-C until the prompt is there and all is quiet, then the raw REPL. Ctrl-B leads to
+        the prompt from a raw REPL that another tool left, too. The raw REPL is asked for but
+        once: a device that answers late would answer each time that it was asked."""
+        port = self.transport.serial
+        bears, port.timeout = port.timeout, _QUIET_S
+        start = asked = time.monotonic()
+        port.write(b"\r\x03\x02")
+        heard = b""
+        told = False
         while True:
-            try:
-                # It prints what it got instead of an answer.
-                with contextlib.redirect_stdout(io.StringIO()):
-                    self.transport.enter_raw_repl(
-                        soft_reset=False, timeout_overall=min(_TRY_S, self._patience_s)
-                    )
-                return
-            except TransportError:
-                if time.monotonic() >= end:
-                    raise
-                self._told(f"{self.port} does not answer yet; it may still boot. Trying again.")
+            data = port.read(256)
+            heard = (heard + data)[-len(_PROMPT) :]
+            if not data and heard == _PROMPT:
+                break
+            now = time.monotonic()
+            if now - start > self._patience_s:
+                raise TransportError("no prompt")
+            if now - asked > _TRY_S:
+                asked = now
+                port.write(b"\r\x03\x02")
+                if not told and now - start > _TOLD_S:
+                    told = True
+                    self._told(f"{self.port} does not answer yet; it may still boot. Waiting.")
+        port.timeout = bears
+        self.transport.enter_raw_repl(soft_reset=False)
 
     def close(self):
         """Leave the raw REPL and close the port."""

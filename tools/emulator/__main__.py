@@ -48,8 +48,9 @@ def run(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with Bench(_image(firmware), BUILD, link) as bench:
-        path = BUILD / f"{link}.bin"
+    folder = BUILD / "kept"
+    with Bench(_image(firmware), folder, link) as bench:
+        path = folder / f"{link}.bin"
         if not (keep and path.exists()):
             path = bench.lay_out(heartbeat_minutes=1)
         with bench.chip(path) as chip:
