@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import serial
-from mpremote.transport import TransportError, TransportExecError
+from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 from serial.tools import list_ports
 
-MIN_VERSION = (1, 26)  # of MicroPython; README.md, "What it runs on"
+MIN_VERSION = (1, 26)  # of MicroPython; boards/README.md says why
 # A product that starts from files may answer Ctrl-C only after a scan (2.5 s), a name that is
 # not found (14 s), or an import from slow flash.
 _PATIENCE_S = 60
@@ -21,6 +21,7 @@ _TRY_S = 2
 _TOLD_S = 5
 _QUIET_S = 0.3
 _PROMPT = b">>> "
+_SILENCE_S = 120  # importing the product from slow flash takes minutes at worst
 _MARK = "~~~"
 
 
@@ -143,8 +144,8 @@ class Device:
     def run(self, code: str, hear=None) -> str:
         """Run code; what it printed. Raises DeviceError with what it raised.
 
-        mpremote gives up after 10 s without output, so what takes long has to print as it
-        goes; `hear(byte)` is told of each byte.
+        What takes long should print as it goes: a device that is silent for long is given up.
+        `hear(byte)` is told of each byte.
         """
         out = io.BytesIO()
 
@@ -154,11 +155,11 @@ class Device:
                 hear(data)
 
         try:
-            self.transport.exec(textwrap.dedent(code), data_consumer=take)
+            _, error = self.transport.exec_raw(textwrap.dedent(code), _SILENCE_S, take)
+            if error:
+                raise explain(error.decode(errors="replace"))
             # As without a consumer: what ends the output on the wire is not part of it.
             return out.getvalue().replace(b"\x04", b"").decode(errors="replace")
-        except TransportExecError as e:
-            raise explain(e.error_output) from e
         except (TransportError, OSError) as e:
             raise DeviceError(f"The connection to {self.port} broke: {e}") from e
 

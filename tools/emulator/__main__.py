@@ -16,6 +16,7 @@ from tools.device.connection import DeviceError
 from .bench import Bench
 from .chip import find
 from .rows import EXPECTED, Run
+from .soak import Soak
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console(highlight=False, soft_wrap=True)
@@ -68,6 +69,7 @@ def run(
 def test(
     firmware: Firmware = None,
     only: Annotated[list[str] | None, typer.Option(help="These rows alone.")] = None,
+    soak: Annotated[bool, typer.Option(help="Many recordings in one life instead.")] = False,
     out: Annotated[Path, typer.Option(help="Where the figures go.")] = Path("build/emulator.json"),
 ):
     """Run the product on an emulated ESP32, row by row, and write the figures."""
@@ -75,15 +77,39 @@ def test(
     image = _image(firmware)
     console.print(f"image     {image.name}")
     console.print("watchdogs are off in it: a hang ends with the time that each wait has")
+    failed = _soak(image, out) if soak else _rows(image, out, only)
+    console.print(f"figures in {out}, consoles in {BUILD}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _soak(image: Path, out: Path) -> bool:
+    with Bench(image, BUILD / "soak", "wifi") as bench:
+        run = Soak(bench, console.print)
+        run.run()
+        report = run.report()
+    _write(out, report)
+    console.print(f"soak: {run.row.outcome} after {run.row.seconds:.0f} s {run.row.reason}")
+    for name, value in report.items():
+        console.print(f"{name:<22} {value}")
+    drifts = (report["soak_idf_drift"], report["soak_gc_drift"])
+    return run.row.outcome != "passed" or any(d is None or d < 0 for d in drifts)
+
+
+def _rows(image: Path, out: Path, only) -> bool:
     rows = Run(image, BUILD, console.print, only or ())
     rows.everything()
     report = rows.report()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(report, indent=1) + "\n")
+    _write(out, report)
     _show(rows, report)
-    console.print(f"figures in {out}, consoles in {BUILD}")
-    if any(r.outcome == "failed" for r in rows.rows):
-        raise typer.Exit(1)
+    return any(r.outcome == "failed" for r in rows.rows)
+
+
+def _write(out: Path, figures: dict):
+    """Replace these figures; the rows' and the soak's are made by different runs."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    kept = json.loads(out.read_text()) if out.is_file() else {}
+    out.write_text(json.dumps({**kept, **figures}, indent=1) + "\n")
 
 
 def _show(rows: Run, report: dict):

@@ -69,9 +69,10 @@ class Bench:
             values["apn"] = APN
         return {**values, **more}
 
-    def lay_out(self, main: Path | None = None, **settings) -> Path:
+    def lay_out(self, main: Path | None = None, battery=False, **settings) -> Path:
         """A flash with the product as `make deploy` copies it, the emulated board, and a
-        configuration; `main` is a main.py in place of the product's."""
+        configuration; `main` is a main.py in place of the product's, `battery` whether the
+        board has one."""
         files = package.tree(MPY / "board.py", MPY / "probe.py")
         if main:
             files = [f for f in files if f.path != "/main.py"]
@@ -81,6 +82,8 @@ class Bench:
         files += [File("/config.json", config), File(_ROOT, self.cloud.root_der.read_bytes())]
         # Where provisioning makes a directory; a file in it is what this one is made by.
         files.append(File("/state/log.0", b""))
+        if battery:
+            files.append(File("/battery", b""))
         path = self.folder / f"{self.link}{'-' + main.stem if main else ''}.bin"
         flash.lay_out(path, self._image, files)
         return path

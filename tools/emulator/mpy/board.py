@@ -8,9 +8,11 @@ long as `ibuf` holds, 8 bytes a frame (MicroPython v1.26.1, ports/esp32/machine_
 
 import asyncio
 import io
+import os
 import struct
 import time
 
+import network
 import probe
 from machine import UART
 from recorders import parts
@@ -24,7 +26,6 @@ BUTTON_PIN = None
 MICROPHONE = {"id": 0}
 CAMERA = None
 mount = None
-battery = None
 
 _RATE = 16000
 _IBUF = 20480
@@ -102,18 +103,41 @@ def app():
     return getattr(__main__, "app", None)
 
 
-def record(number, size):
-    wanted[:] = number, size
-    app().start()
-    return number
+_percent = [80]
+
+
+def battery():
+    """What the test says."""
+    return _percent[0]
+
+
+try:
+    os.stat("/battery")
+except OSError:
+    battery = None  # as a board without one: the policy need not be loaded
+
+
+def command(words):
+    """`record NUMBER BYTES`, `battery PERCENT`, `drop` (the WiFi), `rotate` (the token), `now`,
+    or anything else to see the heaps."""
+    if words[0] == "record":
+        wanted[:] = int(words[1]), int(words[2])
+        app().start()
+    elif words[0] == "battery":
+        _percent[0] = int(words[1])
+    elif words[0] == "drop":
+        network.WLAN(network.STA_IF).disconnect()
+    elif words[0] == "rotate":
+        asyncio.create_task(app().up.rotate_token())
+    elif words[0] == "now":
+        app().up.upload_now()
+    else:
+        probe.note("asked")
 
 
 def links(settings, clock, on_event):
     """The ways to the network, the preferred one first."""
-    asyncio.create_task(probe.watch())
-    asyncio.create_task(
-        probe.serve({"record": record, "heaps": lambda: probe.note("asked"), "now": _now})
-    )
+    asyncio.create_task(probe.watch(command))
     cellular = None
     if settings.apn:  # without a modem it is as the board without one: nothing of it is loaded
         from uploader.links import modems
@@ -121,7 +145,3 @@ def links(settings, clock, on_event):
         # No wire to its power key: the emulated modem boots by itself.
         cellular = parts.modem(modems.sim7600(), settings, clock, on_event, tx=17, rx=16)
     return parts.in_order(settings, wifi=parts.wifi(settings, clock), cellular=cellular)
-
-
-def _now():
-    app().up.upload_now()

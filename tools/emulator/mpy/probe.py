@@ -7,6 +7,7 @@ the sum of what its regions ever had left. The probe never collects: that would 
 
 import asyncio
 import gc
+import select
 import sys
 
 import esp32
@@ -64,22 +65,19 @@ def watch_tls():
     sys.modules["tls"] = _Tls
 
 
-async def watch():
-    """Tell the extremes of the heaps as they come."""
+async def watch(command=None):
+    """Tell the extremes of the heaps as they come, and take lines from the console: what
+    `command(words)` returns is printed."""
+    console = select.poll()
+    console.register(sys.stdin, select.POLLIN)
     most, idf, piece = 0, 1 << 30, 1 << 30
     while True:
         now = heaps()
         if now[0] >= most + _STEP or now[2] <= idf - _STEP or now[3] <= piece - _STEP:
             most, idf, piece = max(most, now[0]), min(idf, now[2]), min(piece, now[3])
             print("~worst %d %d %d" % (most, idf, piece))
+        if command and console.poll(0):
+            words = sys.stdin.readline().split()
+            if words:
+                print("~did", words[0], command(words))
         await asyncio.sleep_ms(100)
-
-
-async def serve(commands):
-    """Take lines from the console: a name of `commands` and its numbers."""
-    console = asyncio.StreamReader(sys.stdin)
-    while True:
-        words = (await console.readline()).split()
-        if words:
-            name = words[0].decode()
-            print("~did", name, commands[name](*[int(w) for w in words[1:]]))
