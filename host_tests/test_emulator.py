@@ -127,6 +127,23 @@ def test_samples_tell_what_is_missing_or_harmed():
     assert samples.samples(7, 1000) == whole[:1000] != samples.samples(8, 1000)
 
 
+def test_only_a_recording_that_arrived_unharmed_counts(cloud, board):
+    """Through the real module and cloud, as it comes from the chip."""
+    good = bytes(44) + samples.samples(7, 30000)
+    harmed = bytearray(bytes(44) + samples.samples(8, 30000))
+    harmed[20000] ^= 1
+    for number, data in ((7, good), (8, bytes(harmed)), (9, bytes(44) + samples.samples(9, 999))):
+        board.add(board.file(f"{number}.wav", data))
+    assert samples.arrived(cloud, 7) is None
+    assert board.drain().returncode == 0
+    assert samples.whole(cloud, 7, 30000) and samples.part(cloud, 7, 20000)
+    assert not samples.whole(cloud, 7, 30001) and not samples.part(cloud, 7, 30001)
+    assert samples.arrived(cloud, 8) and not samples.whole(cloud, 8, 30000)
+    assert not samples.part(cloud, 8, 1)
+    assert samples.part(cloud, 9, 900) and not samples.whole(cloud, 9, 1000)
+    assert not samples.whole(cloud, 10, 512)
+
+
 @pytest.mark.parametrize(
     ("script", "words"),
     [(None, "There is no"), ("#!/bin/sh\necho esp32 Espressif", "has no machine")],
