@@ -15,6 +15,7 @@ from .layout import kind_of
 from .retry import COMPLETE, CREATE, PUT, UPLOAD_URL, PassResult
 
 _BATCH = const(32)  # files whose upload-urls are held at once, with one connection
+_SMALL_BATCH = const(4)  # ... where memory is short: each URL has a kilobyte or more
 _BATCH_BYTES = const(32 << 20)  # and their bytes: a slow link must send them within the hour
 _CHUNK = const(2048)  # bytes hashed between two looks at other tasks
 # Kinds of TransportError that mean the way to the server, not its answer.
@@ -72,7 +73,8 @@ class Pass:
         self._clock = session.store.clock
         self.result = None
         self.outcome = PassResult()  # what it will come to
-        self._batch = _BATCH if session.settings.max_connections == 1 else 1
+        http = session.s3.http
+        self._batch = 1 if http.connections() > 1 else _BATCH if http.roomy else _SMALL_BATCH
         self._puts = []
         self._entries = []  # to be completed once all their files are sent
         self._entry = None  # the one whose `_files` are being asked upload-urls for

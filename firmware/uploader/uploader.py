@@ -13,8 +13,7 @@ from .settings import redact
 _STORAGE_S = const(30)
 _ERROR_S = const(300)
 _DAY_S = const(86400)
-# The longest that one step of a pass may take without an event: a modem's registration with
-# the recovery before it.
+# A pass's longest step without an event: a modem's recovery and registration.
 _STEP_S = const(900)
 
 
@@ -110,7 +109,6 @@ class Uploader:
             self._sending.http.close()
             if not self.roomy:
                 self._sending = None
-                self.links.forget_names()
                 from .sending import modules
 
                 memory.forget(*modules(__name__.rpartition(".")[0]))
@@ -281,10 +279,14 @@ class Uploader:
         return result
 
     async def _find_time(self, wrong=None):
-        from .timesync import find
+        from . import timesync
 
-        if await find(self.clock, self.links, self.settings.ntp_server, self.emit, wrong):
-            return True
+        server = self.settings.ntp_server
+        try:
+            if await timesync.find(self.clock, self.links, server, self.emit, wrong):
+                return True
+        finally:
+            memory.forget(timesync.__name__)
         try:
             # Any call brings the server's Date, before a recording is created without times.
             if self.heartbeat:
@@ -391,9 +393,7 @@ def _policy(settings, clock, links, device):
     """The Policy; None for a device with no use for it, which is spared its 6 KB."""
     wanted = device.battery or settings.heartbeat_minutes
     wanted = wanted or settings.off_peak_start or settings.upload_delay_minutes
-    for link in links:
-        wanted = wanted or link.metered
-    if not wanted:
+    if not wanted and not [link for link in links if link.metered]:
         return None
     from .policy import Policy
 

@@ -182,7 +182,8 @@ def status(
         ("pending", f"{queue['pending']} recordings, {queue['bytes']:,} bytes in all"),
         ("quarantined", str(queue["quarantined"])),
         ("held", str(queue["held"])),
-        ("free", f"{queue['free_bytes']:,} bytes; heap {answer['heap_free']:,}"),
+        ("free", f"{queue['free_bytes']:,} bytes"),
+        ("memory", _memory(answer["memory"])),
     ]
     for row in rows:
         table.add_row(*row)
@@ -194,6 +195,13 @@ def status(
             console.print(f"         {recording['reason']}", soft_wrap=True)
     for line in answer["log"][-5:]:
         console.print(f"  {line}", soft_wrap=True)
+
+
+def _memory(figures: dict) -> str:
+    text = f"Python {figures['alloc']:,} bytes used, {figures['free']:,} free"
+    if "idf_free" in figures:
+        text += f"; ESP-IDF {figures['idf_free']:,} free, {figures['idf_piece']:,} in one piece"
+    return text
 
 
 @app.command()

@@ -48,7 +48,7 @@ def board(name: str | None) -> dict:
 
 def modules() -> list[Path]:
     """Every module of firmware/ but main.py, relative to it."""
-    found = [FIRMWARE / "app.py"]
+    found = [FIRMWARE / "app.py", FIRMWARE / "status.py"]
     for folder in _SOURCES:
         found += (FIRMWARE / folder).rglob("*.py")
     return sorted(p.relative_to(FIRMWARE) for p in found)
