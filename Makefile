@@ -71,6 +71,14 @@ repl: .venv/ready ## a REPL on a device (PORT=)
 simulator: .venv/ready ## a device without hardware, on a pty
 	$(BIN)/python -m tools.simulator $(ARGS)
 
+IMAGE = $(if $(FIRMWARE),--firmware $(FIRMWARE))
+
+emulator: .venv/ready ## an emulated ESP32 with the product on it, on a pty (FIRMWARE=, QEMU=, ARGS=--help)
+	@$(BIN)/python -m tools.emulator run $(IMAGE) $(ARGS)
+
+emulator-test: .venv/ready ## the product on an emulated ESP32, row by row (FIRMWARE=, ARGS=--help)
+	@$(BIN)/python -m tools.emulator test $(IMAGE) $(ARGS)
+
 format: .venv/ready ## rewrite the code as ruff likes it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -79,4 +87,4 @@ clean: ## remove what was built
 	rm -rf build .venv
 
 .PHONY: help venv demo cloud test crash-test fault-test service-test soak bench flash deploy provision status \
-	logs pull repl simulator format clean
+	logs pull repl simulator emulator emulator-test format clean

@@ -27,7 +27,8 @@ class App:
         self.board = board
         self.settings = settings
         self.clock = clock or Clock(set_machine=_set_machine_time)
-        self.log = Log(settings.state.rstrip("/") + "/log", self._now)
+        keep = 40 if memory.roomy() else 10
+        self.log = Log(settings.state.rstrip("/") + "/log", self._now, keep)
         self.store = Store(settings, self.clock, board.mount)
         self.up = Uploader(
             settings,
@@ -121,6 +122,10 @@ class App:
 
         make = getattr(self.board, "make_microphone", None)
         return WavRecorder(make or (lambda: open_microphone(self.board.MICROPHONE)), self.clock)
+
+    def ends_in_s(self):
+        """Seconds until the recording ends by itself, None for one that does not."""
+        return self._ends_ms and (self._ends_ms - self.clock.uptime_ms()) // 1000
 
     def _end(self):
         recording, self._recording = self._recording, None
@@ -229,32 +234,13 @@ class App:
 
     def status(self):
         """What there is to know, as a dict that JSON can carry."""
-        from uploader import owner
+        import status
 
-        link = self.up.links.current
-        credentials = self.store.credentials
-        status = {
-            "board": self.board.NAME,
-            "version": __version__,
-            "firmware": sys.version,
-            "uptime_s": self.clock.uptime_ms() // 1000,
-            "time": self._now() if self.clock.now() is not None else None,
-            "time_source": self.clock.source,
-            "link": link.name if link else None,
-            "signal_dbm": link.signal_dbm() if link else None,
-            "battery_percent": self.board.battery() if self.board.battery else None,
-            "token": "needs_new_token" if credentials.lost else "in use",
-            "device_id": credentials.device_id,
-            "binding": credentials.binding,
-            "state": self.state(),
-            "ends_in_s": self._ends_ms and (self._ends_ms - self.clock.uptime_ms()) // 1000,
-            "queue": owner.status(self.store),
-            "memory": memory.figures(),
-            "log": list(self.log.kept())[-20:],
-        }
-        if not self.up.roomy:
-            memory.forget(owner.__name__)
-        return status
+        try:
+            return status.of(self, self._now)
+        finally:
+            if not self.up.roomy:
+                memory.forget("status", "uploader.owner")
 
     async def run(self):
         """Run for ever."""

@@ -192,7 +192,7 @@ def test_errors_say_what_to_do(simulator, tmp_path):
     )
     assert "can't be read" in says("provision", "--file", "/x", "--port", simulator.path)
     out = says("flash", "--board", "lilygo_t_a7670")
-    assert "ESP32_GENERIC, variant SPIRAM" in out and "1.24" in out
+    assert "ESP32_GENERIC, variant SPIRAM" in out and "1.26" in out
     assert "is not flashed" in says("flash", "--board", "unix")
     (tmp_path / "x.bin").write_bytes(b"x")
     out = says("flash", "--board", "esp32_generic", "--port", simulator.path)
@@ -212,13 +212,74 @@ def test_a_port_without_micropython_and_one_that_is_too_old(tmp_path, monkeypatc
     port = tmp_path / "port"
     port.symlink_to(os.ttyname(slave))
     with pytest.raises(connection.DeviceError, match="No MicroPython answers"):
-        with connection.Device(str(port)):
+        with connection.Device(str(port), patience_s=0.5):
             pass
     monkeypatch.setattr(connection, "MIN_VERSION", (9, 0))
     with Simulator(tmp_path / "old") as simulator:
         with pytest.raises(connection.DeviceError, match="too old"):
             with connection.Device(simulator.path):
                 pass
+
+
+def test_the_tools_wait_for_a_device_that_still_boots(tmp_path, monkeypatch):
+    """It answers Ctrl-C late, as a board does that imports, scans or looks up a name."""
+    from tools.device import connection
+
+    monkeypatch.setattr(connection, "_TRY_S", 0.5)
+    monkeypatch.setattr(connection, "_TOLD_S", 0)
+    root = tmp_path / "device"
+    root.mkdir()
+    (root / "main.py").write_text(
+        "import time\nn = 0\nprint('booting')\nwhile n < 2:\n try:\n"
+        "  while True:\n   time.sleep_ms(10)\n except KeyboardInterrupt:\n  n += 1\n"
+    )
+    told = []
+    with Simulator(root) as simulator:
+        wait_for(lambda: b"booting" in simulator.output, simulator.output)
+        with connection.Device(simulator.path, told=told.append) as device:
+            assert device.ask("answer = 6 * 7") == 42
+    assert told and "may still boot" in told[0]
+
+
+def test_images_older_than_the_floor_are_refused_by_name(tmp_path):
+    image = tmp_path / "ESP32_GENERIC-20241129-v1.24.1.bin"
+    image.write_bytes(b"x")
+    out = run("flash", "--board", "esp32_generic", "--port", "/dev/null", "--firmware", image)
+    text = " ".join(out.stdout.split())
+    assert out.returncode == 1 and "1.24 is too old: 1.26 or newer is needed" in text
+    assert "flashing" not in text
+
+
+def test_verification_prints_as_it_goes(simulator, monkeypatch):
+    """A slow device hashes for longer than mpremote bears silence."""
+    from tools.device import connection, deploy
+
+    ok("deploy", "--board", "unix", "--port", simulator.path)
+    files = package.build("unix")
+    read = []
+    with connection.Device(simulator.path) as device:
+        assert deploy.present(device, read.append) == {f.path: f.sha256 for f in files}
+    assert sum(read) >= package.size(files)
+
+
+@pytest.mark.parametrize("mount", ["raise OSError(16)", "raise RuntimeError('in use')"])
+def test_provisioning_again_survives_a_card_that_cannot_be_mounted_twice(
+    cloud, simulator, tmp_path, mount
+):
+    port = ("--port", simulator.path)
+    ok("provision", "--file", values(cloud, tmp_path, "dtok_one"), *port)
+    board = simulator.root / "lib/board.py"
+    board.parent.mkdir(exist_ok=True)
+    board.write_text(f"STORAGE = '/sd/captures'\ndef mount():\n {mount}\n")
+    config = simulator.root / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "storage": "/sd/captures"}))
+    again = values(cloud, tmp_path, "dtok_two", storage="/sd/captures")
+    out = ok("provision", "--file", again, *port, input="n\n")
+    assert "An unknown number of recordings" in out and "written; restarted" in out
+    (simulator.root / "sd/captures").mkdir(parents=True)
+    (simulator.root / "sd/captures/000001.rec").write_text("")
+    third = values(cloud, tmp_path, "dtok_three", storage="/sd/captures")
+    assert "1 recordings made under another" in ok("provision", "--file", third, *port, input="n\n")
 
 
 def test_a_full_flash_is_told():

@@ -98,9 +98,10 @@ def start(script, *args, heap=None, **more) -> subprocess.Popen:
 
 
 def compile(source: Path, target: Path, *flags: str):
-    """Compile `source` to the .mpy file `target`, whose tracebacks name the file alone."""
+    """Compile `source` to the .mpy file `target`, whose tracebacks name file and function alone:
+    line numbers (below -O3) would take 3 KB of a board's RAM."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    line = [compiler(), *flags, "-s", source.name, "-o", target, source]
+    line = [compiler(), "-O3", *flags, "-s", source.name, "-o", target, source]
     result = subprocess.run(line, capture_output=True, text=True, timeout=60)
     if result.returncode:
         raise CompileError(f"mpy-cross refused {source.name}: {result.stderr.strip()}")

@@ -39,6 +39,7 @@ _EXCEPTED_PARAMETERS = 10
 LAYERS = (
     "main",
     "app board",
+    "status",
     "recorders recorders.*",
     "uploader",
     "uploader.uploader",

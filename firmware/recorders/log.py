@@ -4,7 +4,6 @@ import os
 
 from micropython import const
 
-_LINES = const(40)
 _MAX_BYTES = const(8192)
 # Worth the wear: what somebody who comes later would ask for.
 _KEEP = (
@@ -23,10 +22,11 @@ _KEEP = (
 
 class Log:
     """`path` is the common beginning of the files' names; without one nothing is written.
-    `now()` gives the moment as text."""
+    `now()` gives the moment as text. `lines` are the last `keep` ones."""
 
-    def __init__(self, path=None, now=None):
+    def __init__(self, path=None, now=None, keep=40):
         self.lines = []
+        self._keep = keep
         self._path = path
         self._now = now or (lambda: "")
 
@@ -40,7 +40,7 @@ class Log:
                 words.append("%s=%s" % (key, info[key]))
         line = " ".join(words)
         self.lines.append(line)
-        if len(self.lines) > _LINES:
+        if len(self.lines) > self._keep:
             self.lines.pop(0)
         print(line)
         if name in _KEEP or (name == "link" and info.get("state") == "failed"):

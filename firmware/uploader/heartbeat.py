@@ -5,6 +5,7 @@ what `diagnostics` may hold: each is left out once the service refused it. What 
 seldom there, so what reads it is loaded for it: `commands`, `remote`.
 """
 
+import asyncio
 import json
 from binascii import crc32
 
@@ -80,13 +81,21 @@ class Heartbeat:
         if report:
             fields["diagnostics"] = report
         try:
-            answer = await api.heartbeat(fields)
-            if report:
-                self._diagnostics.sent()
-        except ApiError as e:
-            answer = await self._without(api, fields, e)
+            answer = await self._sent(api, fields)
+        except asyncio.CancelledError:
+            self._next_ms = self._clock.uptime_ms()  # a recording came between: still due
+            raise
         self._keep_settings(answer)
         return self._take_commands(answer)
+
+    async def _sent(self, api, fields):
+        try:
+            answer = await api.heartbeat(fields)
+        except ApiError as e:
+            return await self._without(api, fields, e)
+        if "diagnostics" in fields:
+            self._diagnostics.sent()
+        return answer
 
     async def _without(self, api, fields, error):
         # Which field the service does not know is found by leaving out one after the other.

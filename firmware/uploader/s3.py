@@ -10,7 +10,7 @@ class S3:
     """PUTs files over `http`, an Http."""
 
     def __init__(self, http):
-        self._http = http
+        self.http = http
 
     async def put(self, grant, reader, size, md5, progress=None):
         """PUT `size` bytes that `reader.readinto(buf)` gives, of which `md5` is the MD5 (hex),
@@ -19,7 +19,7 @@ class S3:
         DamagedError."""
         url = grant.url if isinstance(grant.url, str) else "&".join(grant.url)
         headers = _with_md5(url, grant.headers, md5)
-        response = await self._http.put(url, headers, reader, size, progress)
+        response = await self.http.put(url, headers, reader, size, progress)
         if not 200 <= response.status < 300 or response.early:
             raise s3_error(response)
         _check_etag(response, md5, len(headers) > len(grant.headers))

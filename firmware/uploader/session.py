@@ -15,6 +15,7 @@ from .layout import kind_of
 from .retry import COMPLETE, CREATE, PUT, UPLOAD_URL, PassResult
 
 _BATCH = const(32)  # files whose upload-urls are held at once, with one connection
+_SMALL_BATCH = const(4)  # ... where memory is short: each URL has a kilobyte or more
 _BATCH_BYTES = const(32 << 20)  # and their bytes: a slow link must send them within the hour
 # Kinds of TransportError that mean the way to the server, not its answer.
 _PATH = ("dns", "connect", "closed", "stall", "tls", "not_tls", "link")
@@ -71,7 +72,8 @@ class Pass:
         self._clock = session.store.clock
         self.result = None
         self.outcome = PassResult()  # what it will come to
-        self._batch = _BATCH if session.settings.max_connections == 1 else 1
+        http = session.s3.http
+        self._batch = 1 if http.connections() > 1 else _BATCH if http.roomy else _SMALL_BATCH
         self._puts = []
         self._entries = []  # to be completed once all their files are sent
         self._entry = None  # the one whose `_files` are being asked upload-urls for
@@ -101,8 +103,8 @@ class Pass:
             urgent = urgent or now
             if closed and not now:
                 if not told:
-                    told = True
                     self._tell(closed)
+                told = True
                 if store.urgent:
                     continue
                 return  # none further on is any different
@@ -359,10 +361,9 @@ class Pass:
     async def _ask_completion(self, entry):
         if not self._proves(entry):
             return await self._s.api.complete(entry.recording_id)
-        if self._proof is None:
-            from .proof import Proof
+        from .proof import Proof
 
-            self._proof = Proof(self._s)
+        self._proof = self._proof or Proof(self._s)
         await self._proof.complete(entry)
 
     async def _complete(self, entry):

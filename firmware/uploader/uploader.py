@@ -14,8 +14,7 @@ from .settings import redact
 _STORAGE_S = const(30)
 _ERROR_S = const(300)
 _DAY_S = const(86400)
-# The longest that one step of a pass may take without an event: a modem's registration with
-# the recovery before it.
+# A pass's longest step without an event: a modem's recovery and registration.
 _STEP_S = const(900)
 
 
@@ -102,7 +101,6 @@ class Uploader:
             self._sending.http.close()
             if not self.roomy:
                 self._sending = None
-                self.links.forget_names()
                 from .sending import modules
 
                 memory.forget(*modules(__name__.rpartition(".")[0]))
@@ -151,10 +149,7 @@ class Uploader:
         """Upload what is pending; True once nothing is left, False if `timeout_s` seconds
         did not suffice. Powers the links down. Raises StorageError."""
         try:
-            if timeout_s is None:
-                await self._until_empty()
-            else:
-                await asyncio.wait_for(self._until_empty(), timeout_s)
+            await asyncio.wait_for(self._until_empty(), timeout_s)
             return True
         except asyncio.TimeoutError:
             return False
@@ -267,10 +262,14 @@ class Uploader:
         return result
 
     async def _find_time(self, wrong=None):
-        from .timesync import find
+        from . import timesync
 
-        if await find(self.clock, self.links, self.settings.ntp_server, self.emit, wrong):
-            return True
+        server = self.settings.ntp_server
+        try:
+            if await timesync.find(self.clock, self.links, server, self.emit, wrong):
+                return True
+        finally:
+            memory.forget(timesync.__name__)
         try:
             # Any call brings the server's Date, before a recording is created without times.
             if self.heartbeat:

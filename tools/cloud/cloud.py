@@ -32,7 +32,7 @@ class Cloud:
     `data` is a directory to keep everything in (None: in memory). `port` is the API's (0: a free
     one, known once it runs), `limits` its rate limits, `plain` serves the API over HTTP without
     TLS (for tests of transports that can't verify certificates). `s3` is an S3 to use instead of
-    one of its own.
+    one of its own. `host` is what devices call this machine: certificates and upload URLs name it.
     """
 
     def __init__(
@@ -42,16 +42,18 @@ class Cloud:
         limits: Limits | None = None,
         plain: bool = False,
         s3: Endpoint | None = None,
+        host: str = "localhost",
     ):
         self._scratch = Path(tempfile.mkdtemp(prefix="cloud-"))
         self._data = data
         self.port = port
         self._plain = plain
         self._endpoint = s3
+        self.host = host
         self.limits = limits or Limits()
         if data:
             data.mkdir(parents=True, exist_ok=True)
-        self.trust = Trust(data or self._scratch, keep=data is not None)
+        self.trust = Trust(data or self._scratch, keep=data is not None, host=host)
         self.state = self.s3 = self.edge = self.service = None
         self.page_url = None  # a page to see and steer what happens, in a browser on this machine
         self._ministack = self._thread = self._error = None
@@ -96,7 +98,7 @@ class Cloud:
     async def _serve(self, ready):
         if self.edge:
             await self.edge.start(self.trust.context("s3"))
-            self.s3.public_url = f"https://localhost:{self.edge.port}"
+            self.s3.public_url = f"https://{self.host}:{self.edge.port}"
         self.service = Service(self.state, self.limits, self.s3)
         tls = None if self._plain else self.trust.context("api")
         api = Server(app.build(self.service), self.port, tls)

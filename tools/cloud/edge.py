@@ -24,8 +24,9 @@ class _Refused(Exception):
 class Edge:
     """Listens with TLS on a free port of loopback and passes on to `upstream` (host, port).
 
-    `connections` and `puts` count what was accepted. `intercept(method, target, headers)` may
-    return (status, code, message) to answer in S3's stead before the body is read.
+    `connections` and `puts` count what was accepted, `received` bytes of bodies.
+    `intercept(method, target, headers)` may return (status, code, message) to answer in S3's
+    stead before the body is read.
     """
 
     def __init__(self, upstream: tuple[str, int]):
@@ -33,6 +34,7 @@ class Edge:
         self.port = None
         self.connections = 0
         self.puts = 0
+        self.received = 0
         self.intercept = None
         self._server = None
         self._tasks = set()
@@ -100,6 +102,7 @@ class Edge:
                     400, "IncompleteBody", "You did not provide the number of bytes specified"
                 )
             left -= len(data)
+            self.received += len(data)
             up_writer.write(data)
             await up_writer.drain()
         if method == "PUT":

@@ -5,17 +5,19 @@ import json
 import ssl
 from pathlib import Path
 
-from .pki import Authority
+from .pki import NAMES, Authority
 
 ROLES = ("api", "s3")
 
 
 class Trust:
-    """`api` and `s3` are the Authorities. With `keep` they are found again in `directory`."""
+    """`api` and `s3` are the Authorities. With `keep` they are found again in `directory`.
+    `host` is what devices call this machine, beside its usual names."""
 
-    def __init__(self, directory: Path, keep: bool):
+    def __init__(self, directory: Path, keep: bool, host: str = "localhost"):
         self._directory = directory
         self._keep = keep
+        self._names = tuple(dict.fromkeys((*NAMES, host)))
         self._file = directory / "authorities.json"
         self._contexts = {role: ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) for role in ROLES}
         self._numbers = {role: 1 for role in ROLES}
@@ -24,7 +26,7 @@ class Trust:
         made = {n: self._authority(n) for n in set(self._numbers.values())}
         self._authorities = {role: made[self._numbers[role]] for role in ROLES}
         for role in ROLES:
-            self._authorities[role].certify(self._contexts[role])
+            self._authorities[role].certify(self._contexts[role], *self._names)
         self._save()
 
     @property
@@ -53,7 +55,7 @@ class Trust:
 
     def use(self, role: str, authority: Authority):
         """Have this authority, until the cloud ends or `change`."""
-        authority.certify(self._contexts[role])
+        authority.certify(self._contexts[role], *self._names)
         self._authorities[role] = authority
 
     def _authority(self, number):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from rich.table import Table
 from . import deploy as deploying
 from . import package
 from . import provision as provisioning
-from .connection import Device, DeviceError, choose
+from .connection import Device, DeviceError, check_version, choose, minimum
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console(highlight=False)
@@ -56,13 +57,16 @@ def flash(
                 f"No firmware for {facts['name']}. From MicroPython's download page of the board "
                 f"{facts['build']}"
                 + (f", variant {facts['variant']}" if facts["variant"] else "")
-                + ", take the newest release's .bin file, at least 1.24 (the name begins with "
-                f"{name}-), and put it into {CACHE}, or name it: make flash "
+                + f", take the newest release's .bin file, at least {minimum()} (the name begins "
+                f"with {name}-), and put it into {CACHE}, or name it: make flash "
                 f"BOARD={facts['name']} ARGS='--firmware FILE.bin'."
             )
         firmware = found[-1]
     if not firmware.is_file():
         raise DeviceError(f"There is no file {firmware}.")
+    version = re.search(r"-v(\d+)\.(\d+)", firmware.name)
+    if version:
+        check_version(tuple(map(int, version.groups())))
     tool = [sys.executable, "-m", "esptool", "--chip", facts["chip"], "--port", choose(port)]
     console.print(f"flashing {firmware.name} to {facts['name']}")
     steps = [["erase-flash"]] if erase else []
@@ -82,8 +86,14 @@ def deploy(board: Board = None, port: Port = None):
     files = package.build(facts["name"])
     with Device(port) as device, _progress() as progress:
         deploying.check_platform(device, facts)
+        looking = progress.add_task("looking at what is there", total=None)
         task = progress.add_task("copying", total=package.size(files))
-        copied, removed = deploying.copy(device, files, lambda n: progress.advance(task, n))
+        copied, removed = deploying.copy(
+            device,
+            files,
+            lambda n: progress.advance(task, n),
+            lambda n: progress.advance(looking, n),
+        )
         device.restart()
     console.print(
         f"{copied} of {len(files)} files copied, {removed} removed, all verified; restarted"
@@ -172,7 +182,8 @@ def status(
         ("pending", f"{queue['pending']} recordings, {queue['bytes']:,} bytes in all"),
         ("quarantined", str(queue["quarantined"])),
         ("held", str(queue["held"])),
-        ("free", f"{queue['free_bytes']:,} bytes; heap {answer['heap_free']:,}"),
+        ("free", f"{queue['free_bytes']:,} bytes"),
+        ("memory", _memory(answer["memory"])),
     ]
     for row in rows:
         table.add_row(*row)
@@ -184,6 +195,13 @@ def status(
             console.print(f"         {recording['reason']}", soft_wrap=True)
     for line in answer["log"][-5:]:
         console.print(f"  {line}", soft_wrap=True)
+
+
+def _memory(figures: dict) -> str:
+    text = f"Python {figures['alloc']:,} bytes used, {figures['free']:,} free"
+    if "idf_free" in figures:
+        text += f"; ESP-IDF {figures['idf_free']:,} free, {figures['idf_piece']:,} in one piece"
+    return text
 
 
 @app.command()

@@ -1,16 +1,27 @@
 """Talking to a device with mpremote's own transport; errors that say what to do."""
 
 import contextlib
+import io
 import json
+import sys
 import textwrap
+import time
 from pathlib import Path
 
 import serial
-from mpremote.transport import TransportError, TransportExecError
+from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 from serial.tools import list_ports
 
-MIN_VERSION = (1, 24)
+MIN_VERSION = (1, 26)  # of MicroPython; boards/README.md says why
+# A product that starts from files may answer Ctrl-C only after a scan (2.5 s), a name that is
+# not found (14 s), or an import from slow flash.
+_PATIENCE_S = 60
+_TRY_S = 2
+_TOLD_S = 5
+_QUIET_S = 0.3
+_PROMPT = b">>> "
+_SILENCE_S = 120  # importing the product from slow flash takes minutes at worst
 _MARK = "~~~"
 
 
@@ -49,10 +60,14 @@ class Device:
     """A connected device in its raw REPL, from `with Device(port) as d:` on.
 
     What ran on it is interrupted, not reset, so that it can be asked; `restart` lets it go on.
+    A device that does not answer within seconds may still boot, or do what can't be
+    interrupted: it is tried again for `patience_s`, and `told(text)` says so.
     """
 
-    def __init__(self, port: str | None):
+    def __init__(self, port: str | None, patience_s: float = _PATIENCE_S, told=None):
         self.port = choose(port)
+        self._patience_s = patience_s
+        self._told = told or (lambda text: print(text, file=sys.stderr))
 
     def __enter__(self):
         try:
@@ -63,7 +78,7 @@ class Device:
                 "using it? Are you allowed to (group dialout)?"
             ) from e
         try:
-            self.transport.enter_raw_repl(soft_reset=False, timeout_overall=8)
+            self._interrupt()
         except (TransportError, OSError) as e:
             self.close()
             raise DeviceError(
@@ -82,12 +97,7 @@ class Device:
                 }
                 """
             )
-            if tuple(self.info["version"][:2]) < MIN_VERSION:
-                version = ".".join(map(str, self.info["version"]))
-                raise DeviceError(
-                    f"MicroPython {version} is too old; {MIN_VERSION[0]}.{MIN_VERSION[1]} or newer "
-                    "is needed: make flash PORT=... BOARD=...."
-                )
+            check_version(tuple(self.info["version"]))
         except BaseException:
             self.close()
             raise
@@ -95,6 +105,33 @@ class Device:
 
     def __exit__(self, *_):
         self.close()
+
+    def _interrupt(self):
+        """Ctrl-C until the prompt is there and all is quiet, then the raw REPL. Ctrl-B leads to
+        the prompt from a raw REPL that another tool left, too. The raw REPL is asked for but
+        once: a device that answers late would answer each time that it was asked."""
+        port = self.transport.serial
+        bears, port.timeout = port.timeout, _QUIET_S
+        start = asked = time.monotonic()
+        port.write(b"\r\x03\x02")
+        heard = b""
+        told = False
+        while True:
+            data = port.read(256)
+            heard = (heard + data)[-len(_PROMPT) :]
+            if not data and heard == _PROMPT:
+                break
+            now = time.monotonic()
+            if now - start > self._patience_s:
+                raise TransportError("no prompt")
+            if now - asked > _TRY_S:
+                asked = now
+                port.write(b"\r\x03\x02")
+                if not told and now - start > _TOLD_S:
+                    told = True
+                    self._told(f"{self.port} does not answer yet; it may still boot. Waiting.")
+        port.timeout = bears
+        self.transport.enter_raw_repl(soft_reset=False)
 
     def close(self):
         """Leave the raw REPL and close the port."""
@@ -104,25 +141,38 @@ class Device:
         with contextlib.suppress(Exception):
             self.transport.close()
 
-    def run(self, code: str) -> str:
-        """Run code; what it printed. Raises DeviceError with what it raised."""
+    def run(self, code: str, hear=None) -> str:
+        """Run code; what it printed. Raises DeviceError with what it raised.
+
+        What takes long should print as it goes: a device that is silent for long is given up.
+        `hear(byte)` is told of each byte.
+        """
+        out = io.BytesIO()
+
+        def take(data):
+            out.write(data)
+            if hear:
+                hear(data)
+
         try:
-            return self.transport.exec(textwrap.dedent(code)).decode(errors="replace")
-        except TransportExecError as e:
-            raise explain(e.error_output) from e
+            _, error = self.transport.exec_raw(textwrap.dedent(code), _SILENCE_S, take)
+            if error:
+                raise explain(error.decode(errors="replace"))
+            # As without a consumer: what ends the output on the wire is not part of it.
+            return out.getvalue().replace(b"\x04", b"").decode(errors="replace")
         except (TransportError, OSError) as e:
             raise DeviceError(f"The connection to {self.port} broke: {e}") from e
 
-    def ask(self, code: str, **values):
+    def ask(self, code: str, hear=None, **values):
         """Run code that sets `answer`; that, as JSON carries it. `values` are made known to it
-        first, without being shown anywhere."""
+        first, without being shown anywhere; `hear` is that of `run`."""
         head = "".join(f"{name} = {value!r}\n" for name, value in values.items())
         # Beside the device's own prints, the answer is told by its mark.
         tail = f"\nimport json\nprint({_MARK!r} + json.dumps(answer))\n"
-        out = self.run(head + textwrap.dedent(code) + tail)
+        out = self.run(head + textwrap.dedent(code) + tail, hear)
         for line in out.splitlines():
-            if line.startswith(_MARK):
-                return json.loads(line[len(_MARK) :])
+            if _MARK in line:
+                return json.loads(line.split(_MARK, 1)[1])
         raise DeviceError(f"The device gave no answer, but: {out[-300:]}")
 
     def restart(self):
@@ -130,6 +180,20 @@ class Device:
         with contextlib.suppress(TransportError, OSError):
             self.transport.exec_raw_no_follow("import machine\nmachine.reset()\n")
         self.transport.in_raw_repl = False
+
+
+def check_version(version: tuple[int, ...]):
+    """Raise DeviceError if that MicroPython is older than MIN_VERSION."""
+    if version[:2] < MIN_VERSION:
+        raise DeviceError(
+            f"MicroPython {'.'.join(map(str, version))} is too old: {minimum()} or newer is "
+            "needed. Flash the newest release of the board's image: make flash PORT=... BOARD=...."
+        )
+
+
+def minimum() -> str:
+    """MIN_VERSION as text."""
+    return ".".join(map(str, MIN_VERSION))
 
 
 def explain(error: str) -> DeviceError:

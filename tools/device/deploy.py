@@ -20,7 +20,7 @@ def walk(folder):
             look(path)
 def look(path):
     h = hashlib.sha256()
-    buf = bytearray(512)
+    buf = bytearray(1024)
     try:
         with open(path, "rb") as f:
             while True:
@@ -28,6 +28,7 @@ def look(path):
                 if not n:
                     break
                 h.update(memoryview(buf)[:n])
+                print(end=".")  # the host gives up on a device that says nothing for long
     except OSError:
         return
     answer[path] = hexlify(h.digest()).decode()
@@ -38,6 +39,7 @@ for name in ("app", "board"):
     look("/lib/" + name + ".mpy")
     look("/lib/" + name + ".py")
 """
+_PIECE = 1024  # what a point stands for
 _FOLDERS = ["/lib/uploader", "/lib/recorders"]
 
 
@@ -62,14 +64,24 @@ def check_platform(device: Device, board: dict):
         )
 
 
-def present(device: Device) -> dict[str, str]:
-    """SHA-256 by path of what of ours is on the device."""
-    return device.ask(_HASHES, folders=_FOLDERS)
+def present(device: Device, advance=lambda n: None) -> dict[str, str]:
+    """SHA-256 by path of what of ours is on the device; `advance(n)` is told of bytes read."""
+
+    def hear(byte):
+        if byte == b".":
+            advance(_PIECE)
+
+    return device.ask(_HASHES, hear, folders=_FOLDERS)
 
 
-def copy(device: Device, files: list[File], advance=lambda n: None) -> tuple[int, int]:
-    """Copy what differs, remove what is no longer ours, verify; (copied, removed)."""
-    there = present(device)
+def copy(
+    device: Device, files: list[File], advance=lambda n: None, looked=lambda n: None
+) -> tuple[int, int]:
+    """Copy what differs, remove what is no longer ours, verify; (copied, removed).
+
+    `advance(n)` is told of bytes copied, `looked(n)` of bytes read there, before and after.
+    """
+    there = present(device, looked)
     changed = [f for f in files if there.get(f.path) != f.sha256]
     # A source beside its compiled form would be imported in its stead.
     wanted = {f.path for f in files}
@@ -92,7 +104,7 @@ def copy(device: Device, files: list[File], advance=lambda n: None) -> tuple[int
         write(device, file)
         advance(len(file.data))
     if changed:
-        now = present(device)
+        now = present(device, looked)
         wrong = [f.path for f in changed if now.get(f.path) != f.sha256]
         if wrong:
             raise DeviceError(

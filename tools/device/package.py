@@ -48,7 +48,7 @@ def board(name: str | None) -> dict:
 
 def modules() -> list[Path]:
     """Every module of firmware/ but main.py, relative to it."""
-    found = [FIRMWARE / "app.py"]
+    found = [FIRMWARE / "app.py", FIRMWARE / "status.py"]
     for folder in _SOURCES:
         found += (FIRMWARE / folder).rglob("*.py")
     return sorted(p.relative_to(FIRMWARE) for p in found)
@@ -56,7 +56,11 @@ def modules() -> list[Path]:
 
 def build(name: str) -> list[File]:
     """All files of a board, compiled by mpy-cross where MicroPython imports them."""
-    board(name)
+    return tree(BOARDS / board(name)["name"] / "board.py")
+
+
+def tree(*own: Path) -> list[File]:
+    """All files of a device: those of firmware/, and `own` (its board.py) beside the modules."""
     files = [File("/main.py", (FIRMWARE / "main.py").read_bytes())]
     with tempfile.TemporaryDirectory(prefix="mpy-") as folder:
         out = Path(folder) / "x.mpy"
@@ -72,8 +76,8 @@ def build(name: str) -> list[File]:
             if str(module) not in _LEFT_OUT:
                 path = "/lib/" + str(module.with_suffix(".mpy"))
                 files.append(File(path, compiled(FIRMWARE / module)))
-        source = BOARDS / board(name)["name"] / "board.py"
-        files.append(File("/lib/board.mpy", compiled(source)))
+        for source in own:
+            files.append(File(f"/lib/{source.stem}.mpy", compiled(source)))
     return files
 
 

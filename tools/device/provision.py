@@ -34,18 +34,27 @@ try:
         answer["config"].pop(key, None)
 except (OSError, ValueError):
     pass
+def count(folder):
+    return sum(entry[0][6:] == ".rec" for entry in os.ilistdir(folder))
+mount = None
 try:
     from board import STORAGE, mount
     answer["storage"] = STORAGE
-    if mount:
-        mount()
 except ImportError:
     pass
+folder = (answer["config"] or {}).get("storage") or answer["storage"]
 try:
-    for entry in os.ilistdir((answer["config"] or {}).get("storage") or answer["storage"]):
-        answer["pending"] += entry[0][6:] == ".rec"
+    # What ran until now has mounted its card, and a card can't be opened twice.
+    answer["pending"] = count(folder)
 except OSError:
-    pass
+    if mount:
+        try:
+            mount()
+            answer["pending"] = count(folder)
+        except OSError as e:
+            answer["pending"] = 0 if e.errno == 2 else None  # ENOENT: nothing was recorded yet
+        except Exception:
+            answer["pending"] = None  # no card, or none that can be read
 """
 
 
@@ -142,15 +151,16 @@ def provision(device: Device, values: dict, same_user: bool | None, confirm):
     before = device.ask(_PRESENT, storage="/captures")
     config, roots = complete(values, before["storage"])
     changed = before["mark"] not in (None, mark_of(config["device_token"]))
-    if changed and before["pending"]:
+    if changed and before["pending"] != 0:
+        pending = before["pending"] or "An unknown number of"  # the card could not be read
         if same_user is None:
             same_user = confirm(
-                f"{before['pending']} recordings made under another token are still on the device. "
+                f"{pending} recordings made under another token are still on the device. "
                 "Does it still belong to the same end user? (No holds them until you "
                 "adopt or discard them.)"
             )
         console.print(
-            f"{before['pending']} recordings will be "
+            f"{pending} recordings will be "
             + ("uploaded under the new token" if same_user else "held")
         )
     config["same_user"] = bool(same_user) if changed else False

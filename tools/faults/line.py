@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tools.cloud import Cloud
 from tools.cloud.limits import Limits
+from tools.modem.internet.names import LocalNameServer, Names
 
 from .proxy import Proxy, Shape
 
@@ -15,7 +16,7 @@ class Line:
 
     The cloud is one of its own, without limits, unless one that runs is given; its upload URLs
     lead through the proxy while the line is there. `config` and `storage` are a device's, in
-    `folder`; `shape` is the line's speed.
+    `folder`; `shape` is the line's speed. `names` is what the device's name server knows.
     """
 
     def __init__(self, folder: Path, cloud: Cloud | None = None, shape: Shape | None = None):
@@ -25,6 +26,8 @@ class Line:
         self.settings = {}
         self.cloud = cloud
         self.proxy = None
+        self.names = Names({"localhost": "127.0.0.1"})
+        self._name_server = None
         self._shape = shape
         self._stack = ExitStack()
 
@@ -34,6 +37,7 @@ class Line:
                 self.cloud = stack.enter_context(Cloud(limits=Limits(10**9, 10**9)))
             targets = (self.cloud.port, self.cloud.edge.port)
             self.proxy = stack.enter_context(Proxy(*targets, shape=self._shape))
+            self._name_server = stack.enter_context(LocalNameServer(self.names))
             service = self.cloud.service
             stack.callback(setattr, service, "sign", service.sign)
             service.sign = self.cloud.s3.signer(f"https://localhost:{self.proxy.ports[1]}")
@@ -46,7 +50,8 @@ class Line:
     def configure(self, **settings) -> Path:
         """Write the configuration of a device, of a new token, that is behind this line."""
         api_url = f"https://localhost:{self.proxy.ports[0]}/v1"
-        usual = {"api_url": api_url, "ntp_server": ""}
+        servers = [self._name_server.address]
+        usual = {"api_url": api_url, "ntp_server": "", "dns_servers": servers}
         self.settings = self.cloud.device_config(self.storage, **{**usual, **settings})
         self.config.write_text(json.dumps(self.settings))
         return self.config

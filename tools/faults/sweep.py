@@ -18,6 +18,7 @@ BOARD = ROOT / "boards/unix/cli.py"
 # A fault between two places: everything else that is known to strike a byte.
 _BYTE_KINDS = ("reset", "half_close", "silence", "trickle", "corrupt")
 _SLOW = "certificate refused"
+_ROUNDS = 3  # in which the resolver asks (firmware/uploader/links/resolver.py)
 
 
 @dataclass
@@ -53,14 +54,16 @@ class Bench(Line):
         return self
 
     def one(self, *strikes, dns=0):
-        """Record, drain under these faults; the device's report and the recordings."""
+        """Record, drain under these faults, name lookups failing `dns` times first; the device's
+        report and the recordings."""
         cloud = self.cloud
         for recording in cloud.recordings():
             cloud.state.delete("recording", recording.id)
         cloud.service.calls.clear()
         micropython.run(BOARD, self.config, "add", self.media)
         self.proxy.begin(*strikes)
-        out = micropython.run(DRAIN, ROOT / "firmware", self.config, dns)
+        self.names.refuse = dns * _ROUNDS
+        out = micropython.run(DRAIN, ROOT / "firmware", self.config)
         for secret in (self.settings["device_token"], "X-Amz-", "Signature="):
             if secret in out:
                 raise RuntimeError(f"told a secret: {out}")

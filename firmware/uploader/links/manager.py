@@ -5,6 +5,7 @@ import socket
 
 from micropython import const
 
+from .. import memory
 from ..errors import LinkError
 from ..retry import Backoff
 from . import addresses
@@ -34,7 +35,7 @@ class LinkManager:
         self._cool = {}  # link name: [Backoff, uptime in ms until which it is left alone]
         self._used_ms = 0  # uptime at which `current` was last used
         self._proved = False  # `current` has carried a file
-        self._resolver = None
+        self._names = []  # what name servers answered, see Resolver
 
     async def ready(self, quiet=False, radios=None):
         """Bring up the first link that works and is allowed; returns it. `quiet` as a link's,
@@ -157,25 +158,25 @@ class LinkManager:
         servers of the setting `dns_servers` and the current link's. Raises TransportError
         `dns`.
 
-        Only over a link that has no name servers of its own to tell (`host`), and for the names
-        of multicast DNS, the port's own resolver is asked, which blocks.
+        Only over a link that has no name servers of its own to tell (`host`), and for localhost
+        and multicast DNS, the port's own resolver is asked, which blocks.
         """
         found = getattr(self.current, "name_servers", None)
         servers = self._settings.dns_servers + (found() if found else [])
-        if not (servers or found) or host.endswith(".local"):
+        local = host == "localhost" or host.endswith(".local")  # RFC 6761, RFC 6762
+        if local or not (servers or found):
             return addresses(host, port, kind)
-        if self._resolver is None:
-            from .resolver import Resolver
+        from . import resolver
 
-            self._resolver = Resolver(self._clock)
-        out = []
-        for address in await self._resolver.resolve(host, servers):
-            out += addresses(address, port, kind)
-        return out
+        try:
+            found = await resolver.Resolver(self._clock, self._names).resolve(host, servers)
+        finally:
+            memory.forget(resolver.__name__)
+        return [addresses(address, port, kind)[0] for address in found]
 
     def forget_names(self):
         """Ask anew for every name: the link is another, or what was answered leads nowhere."""
-        self._resolver = None
+        self._names.clear()
 
     def meter(self):
         """The DataMeter that counts what passes over the current link; None where bytes cost

@@ -33,13 +33,14 @@ _NXDOMAIN = const(3)
 
 
 class Resolver:
-    """`clock` gives `uptime_ms` and `sleep_ms`; `waits_ms` is how long each server is given,
-    a value for each round over them all."""
+    """`clock` gives `uptime_ms` and `sleep_ms`; `kept` is a list, at first empty, that it keeps
+    answers in (name, addresses, uptime in ms until which they hold): it may outlive the Resolver.
+    `waits_ms` is how long each server is given, a value for each round over them all."""
 
-    def __init__(self, clock, waits_ms=_WAITS_MS):
+    def __init__(self, clock, kept, waits_ms=_WAITS_MS):
         self._clock = clock
         self._waits_ms = waits_ms
-        self._kept = []  # [name, addresses, uptime in ms until which they hold]
+        self._kept = kept
 
     async def resolve(self, host, servers):
         """The addresses of `host`, one to three texts like `192.0.2.1`.
@@ -52,26 +53,22 @@ class Resolver:
             return [host]
         name = _checked(host)
         now = self._clock.uptime_ms()
-        for kept in self._kept:
-            if kept[0] == name and now < kept[2]:
-                return kept[1]
-        self.forget(host)
+        for kept in list(self._kept):
+            if kept[0] == name:
+                if now < kept[2]:
+                    return kept[1]
+                self._kept.remove(kept)
         alias = name
         life_s = _MAX_LIFE_S
         for _ in range(_MAX_ALIASES):
             addresses, ttl_s, alias = await self._ask_all(host, alias, servers)
             life_s = min(life_s, ttl_s)
             if addresses:
-                self._kept = self._kept[1 - _MAX_KEPT :]
+                if len(self._kept) == _MAX_KEPT:
+                    self._kept.pop(0)
                 self._kept.append((name, addresses, now + life_s * 1000))
                 return addresses
         raise TransportError("dns", "%s: too many aliases" % host)
-
-    def forget(self, host=None):
-        """Ask anew for `host` (for all, if None): its addresses lead nowhere, or the link is
-        another one."""
-        host = host and host.lower().encode()
-        self._kept = [kept for kept in self._kept if host and kept[0] != host]
 
     async def _ask_all(self, host, name, servers):
         """(addresses, seconds that they hold, alias) by the first server that answers."""

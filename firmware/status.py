@@ -1,0 +1,30 @@
+"""What there is to know of a device: loaded when asked."""
+
+import sys
+
+from uploader import __version__, memory, owner
+
+
+def of(app, now):
+    """The status of an App as a dict that JSON can carry; `now()` is its time as text."""
+    link = app.up.links.current
+    credentials = app.store.credentials
+    return {
+        "board": app.board.NAME,
+        "version": __version__,
+        "firmware": sys.version,
+        "uptime_s": app.clock.uptime_ms() // 1000,
+        "time": now() if app.clock.now() is not None else None,
+        "time_source": app.clock.source,
+        "link": link.name if link else None,
+        "signal_dbm": link.signal_dbm() if link else None,
+        "battery_percent": app.board.battery() if app.board.battery else None,
+        "token": "needs_new_token" if credentials.lost else "in use",
+        "device_id": credentials.device_id,
+        "binding": credentials.binding,
+        "state": app.state(),
+        "ends_in_s": app.ends_in_s(),
+        "queue": owner.status(app.store),
+        "memory": memory.figures(),
+        "log": list(app.log.kept())[-20:],
+    }

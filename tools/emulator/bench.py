@@ -1,0 +1,96 @@
+"""What stands around the emulated chip: the cloud, SNTP, a modem; and flashes to boot from."""
+
+import json
+import time
+from pathlib import Path
+
+from tools.cloud import Cloud
+from tools.cloud.limits import Limits
+from tools.device import package
+from tools.device.package import File
+from tools.modem import Modem
+
+from . import flash
+from .chip import HOST, NETWORK, Chip
+from .sntp import Sntp
+
+MPY = Path(__file__).parent / "mpy"
+NAME = "cloud.test"  # what the modem's name server knows this machine as
+APN = "internet"
+_ROOT = "/roots/cloud.der"
+
+
+class Bench:
+    """A cloud that guests on `link`, `wifi` or `cellular`, reach, from `with Bench(...) as b:`
+    on. `image` is MicroPython's, `folder` where the flashes are laid out."""
+
+    def __init__(self, image: Path, folder: Path, link: str):
+        self.folder = folder
+        self.link = link
+        self._image = image.read_bytes()
+        self.cloud = Cloud(limits=Limits(10**9, 10**9), host=HOST if link == "wifi" else NAME)
+        self.sntp = Sntp()
+        self.modem = None
+        self._boots = 0
+
+    def __enter__(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.cloud.start()
+        self.sntp.__enter__()
+        if self.link == "cellular":
+            # The network tells the time (NITZ) as it is now; one mobile minute is a real one.
+            nitz = time.strftime("%y/%m/%d,%H:%M:%S+00", time.gmtime())
+            self.modem = Modem("sim7600", speed=1, on=True, key_tied=True, nitz=nitz, apn=APN)
+            self.modem.__enter__()
+            self.modem.names.addresses[NAME] = HOST
+        return self
+
+    def __exit__(self, *_):
+        if self.modem:
+            self.modem.__exit__(None, None, None)
+        self.sntp.__exit__(None, None, None)
+        self.cloud.stop()
+
+    def settings(self, **more) -> dict:
+        """The device's configuration, which `make provision` would write."""
+        values = {
+            "api_url": self.cloud.api_url,
+            "device_token": self.cloud.new_device(),
+            "storage": "/captures",
+            "state": "/state",
+            "roots": [_ROOT],
+            "max_connections": 1,
+            "ntp_server": f"{HOST}:{self.sntp.port}",
+            "radio_idle_timeout_s": 0,
+        }
+        if self.link == "wifi":
+            values["wifi"] = [{"ssid": NETWORK, "key": ""}]
+        else:
+            values["apn"] = APN
+        return {**values, **more}
+
+    def lay_out(self, main: Path | None = None, battery=False, **settings) -> Path:
+        """A flash with the product as `make deploy` copies it, the emulated board, and a
+        configuration; `main` is a main.py in place of the product's, `battery` whether the
+        board has one."""
+        files = package.tree(MPY / "board.py", MPY / "probe.py")
+        if main:
+            files = [f for f in files if f.path != "/main.py"]
+            files.append(File("/main.py", main.read_bytes()))
+        files.append(File("/boot.py", (MPY / "boot.py").read_bytes()))
+        config = json.dumps(self.settings(**settings)).encode()
+        files += [File("/config.json", config), File(_ROOT, self.cloud.root_der.read_bytes())]
+        # Where provisioning makes a directory; a file in it is what this one is made by.
+        files.append(File("/state/log.0", b""))
+        if battery:
+            files.append(File("/battery", b""))
+        path = self.folder / f"{self.link}{'-' + main.stem if main else ''}.bin"
+        flash.lay_out(path, self._image, files)
+        return path
+
+    def chip(self, path: Path) -> Chip:
+        """A chip with that flash, the modem at its UART 1 where there is one."""
+        self._boots += 1
+        log = path.with_name(f"{path.stem}-{self._boots}.log")
+        uart1 = self.modem.path if self.modem else None
+        return Chip(path, uart1, wifi=self.link == "wifi", log=log)

@@ -1,0 +1,148 @@
+"""The emulated ESP32: a microphone of generated samples, WiFi, a modem at UART 1.
+
+In QEMU an I2S can be opened, and then takes its memory, but nothing ever comes from it. So samples
+are generated at their pace while it is open, and lost silently when nobody reads for as long as
+its `ibuf` holds, 8 bytes a frame (MicroPython v1.26.1, ports/esp32/machine_i2s.c).
+"""
+
+import asyncio
+import io
+import os
+import struct
+import time
+
+import network
+import probe
+from recorders import parts
+
+probe.note("board")
+
+NAME = "Emulated ESP32"
+STORAGE = "/captures"
+LED_PIN = None
+BUTTON_PIN = None
+MICROPHONE = {"id": 0, "sck": 14, "ws": 15, "sd": 32}
+CAMERA = None
+mount = None
+
+_RATE = 16000
+_BLOCK = 512
+_TOLD = 16384  # how often it says how far it is
+# What a recording is to be: its number, and bytes of samples.
+wanted = [0, 0]
+
+
+class Microphone(io.IOBase):
+    """Samples of a recording: blocks of 512 bytes that begin with its number and theirs."""
+
+    def __init__(self):
+        from recorders.i2s_wav import IBUF, open_microphone
+
+        self._i2s = open_microphone(MICROPHONE)
+        self._holds = IBUF // 4  # bytes of samples
+        self._number, self._left = wanted
+        self._block = bytearray(_BLOCK)
+        for i in range(8, _BLOCK):
+            self._block[i] = i * 37 & 255
+        self._at = 0  # bytes given
+        self._lost = 0  # bytes
+        self._start = time.ticks_ms()
+        self._taken = 0  # bytes given or lost, since the start
+        probe.note("recording")
+
+    def _waiting(self):
+        """Bytes that wait to be read; what came too early for the buffer is lost."""
+        come = time.ticks_diff(time.ticks_ms(), self._start) * _RATE * 2 // 1000
+        over = come - self._taken - self._holds
+        if over > 0:
+            self._lost += over
+            self._taken += over
+        return come - self._taken
+
+    def readinto(self, buf):
+        n = min(self._waiting(), len(buf), self._left) // 2 * 2
+        if n <= 0:
+            if not self._left and app():
+                app().stop()
+            return None
+        done = 0
+        while done < n:
+            within = self._at % _BLOCK
+            if within == 0:
+                struct.pack_into("<II", self._block, 0, self._number, self._at // _BLOCK)
+            step = min(_BLOCK - within, n - done)
+            buf[done : done + step] = memoryview(self._block)[within : within + step]
+            self._at += step
+            done += step
+        self._taken += n
+        self._left -= n
+        if self._at // _TOLD != (self._at - n) // _TOLD:
+            print("~given %d %d" % (self._number, self._at))
+        if not self._left:
+            app().stop()
+        return n
+
+    def ioctl(self, request, arg):
+        # Readable, where asked (3: poll): with nothing there `readinto` says so.
+        if request == 3:
+            return arg & 1 if self._waiting() > 0 or not self._left else 0
+        return 0
+
+    def deinit(self):
+        self._i2s.deinit()
+        print("~recorded %d %d %d" % (self._number, self._at, self._lost))
+
+
+make_microphone = Microphone
+
+
+def app():
+    """main.py's `app`, once it is there."""
+    import __main__
+
+    return getattr(__main__, "app", None)
+
+
+_percent = [80]
+
+
+def battery():
+    """What the test says."""
+    return _percent[0]
+
+
+try:
+    os.stat("/battery")
+except OSError:
+    battery = None  # as a board without one: the policy need not be loaded
+
+
+def command(words):
+    """`record NUMBER BYTES`, `battery PERCENT`, `drop` (the WiFi), `rotate` (the token), `now`,
+    or anything else to see the heaps."""
+    if words[0] == "record":
+        wanted[:] = int(words[1]), int(words[2])
+        app().start()
+    elif words[0] == "battery":
+        _percent[0] = int(words[1])
+    elif words[0] == "drop":
+        network.WLAN(network.STA_IF).disconnect()
+    elif words[0] == "rotate":
+        asyncio.create_task(app().up.rotate_token())
+    elif words[0] == "now":
+        app().up.upload_now()
+    else:
+        probe.note("asked")
+
+
+def links(settings, clock, on_event):
+    """The ways to the network, the preferred one first."""
+    asyncio.create_task(probe.watch(command))
+    cellular = None
+    if settings.apn:  # without a modem it is as the board without one: nothing of it is loaded
+        from uploader.links import modems
+
+        # No wire to its power key: the emulated modem boots by itself.
+        modem = parts.Modem(modems.sim7600(), tx=17, rx=16)
+        cellular = modem.link(settings, clock, on_event)
+    return parts.present(parts.wifi(settings, clock), cellular)

@@ -1,0 +1,239 @@
+"""The rows of `make emulator-test`: what the product must do on the chip."""
+
+import time
+import traceback
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from .bench import MPY, Bench
+from .samples import arrived, part, whole
+from .session import Failed, Session
+
+# What fails today, and why; a row that passes in spite of it is shown as such.
+EXPECTED = {
+    "wifi": "110 KB of live Python heap leave ESP-IDF too little for TLS (issue of memory)",
+    "recording": "MemoryError ends the recording task once uploads have failed for want of memory",
+    "sending": "nothing is uploaded over WiFi, see the row wifi",
+    "cut": "nothing is uploaded over WiFi, see the row wifi",
+    "module": "84 KB of live Python heap: TLS opens, the PUT stalls",
+    "ppp": "the recorder's buffers do not fit beside 110 KB of Python heap; and getaddrinfo blocks "
+    "the scheduler that PPP's input is read from, so that no name is found",
+    "carrier_drop": "nothing is uploaded over PPP, see the row ppp",
+}
+BOOT_S = 420  # the emulator reads files some hundred times as slow as a chip
+_UPLOAD_S = 120
+_SMALL, _MEDIUM, _ENDLESS = 61440, 204800, 1 << 24
+_SYNC = 32768  # the settings' `sync_bytes`: what a power cut may cost
+_WAV = 44
+
+
+@dataclass
+class Row:
+    """What came of a row: `outcome` is `passed`, `failed`, `expected` (to fail) or `unexpected`
+    (a pass)."""
+
+    name: str
+    outcome: str = "failed"
+    reason: str = ""
+    seconds: float = 0
+    heaps: list = field(default_factory=list)
+
+
+class Run:
+    """All rows, one after another; those that can share a boot do. `show(text)` prints."""
+
+    def __init__(self, image: Path, folder: Path, show, only=()):
+        self.rows = []
+        self.boots = []
+        self.worst = {"wifi": [], "cellular": []}
+        self.at_tls = []
+        self.lost = 0
+        self.microphone_lost = 0
+        self.resets = 0
+        self._image, self._folder, self._show, self._only = image, folder, show, only
+
+    def wants(self, *names) -> bool:
+        """Whether one of these rows is to be run."""
+        return not self._only or bool(set(names) & set(self._only))
+
+    def everything(self):
+        """Run the rows."""
+        if self.wants("wifi", "recording", "sending", "cut"):
+            self._with("wifi", self._wifi)
+        if self.wants("module"):
+            self._with("wifi", self._module)
+        if self.wants("ppp", "carrier_drop"):
+            self._with("cellular", self._ppp)
+
+    def _with(self, link, rows):
+        with Bench(self._image, self._folder, link) as bench:
+            rows(bench)
+
+    def _row(self, name: str, session: Session | None, act):
+        """Run one row; what it raises is its reason."""
+        self._show(f"[bold]{name}[/]")
+        row = Row(name)
+        start = time.monotonic()
+        try:
+            act()
+            row.outcome = "unexpected" if name in EXPECTED else "passed"
+        except Failed as e:
+            row.reason = str(e)
+        except Exception:
+            row.reason = traceback.format_exc(limit=3)
+        if row.reason and name in EXPECTED:
+            row.outcome = "expected"
+        row.seconds = round(time.monotonic() - start, 1)
+        if session:
+            row.heaps = [asdict(h) for h in session.heaps()]
+        self.rows.append(row)
+        self._show(f"  {row.outcome} after {row.seconds:.0f} s {row.reason}")
+
+    def _boot(self, bench, path):
+        chip = bench.chip(path)
+        chip.__enter__()
+        return Session(chip, self._show)
+
+    def _end(self, session, link):
+        """Cut the power, and keep what was seen of the boot."""
+        session.chip.kill()
+        self.boots.append(session.boot_s)
+        if session.worst():
+            self.worst[link].append(session.worst())
+        self.at_tls += [h for h in session.heaps() if h.phase == "tls"]
+        self.microphone_lost += session.microphone_lost()
+        self.resets += session.resets()
+
+    def _must(self, condition, text):
+        if not condition:
+            raise Failed(text)
+
+    # WiFi: boot, record, upload; cut while recording; cut while sending; what was kept arrives
+
+    def _wifi(self, bench):
+        path = bench.lay_out()
+        cloud = bench.cloud
+        session = self._boot(bench, path)
+        if self.wants("wifi"):
+            self._row("wifi", session, lambda: self._record_and_upload(session, cloud, 1, _SMALL))
+            self.lost += not whole(cloud, 1, _SMALL)
+        if self.wants("recording", "sending", "cut"):
+            self._cuts(bench, path, session)
+        else:
+            self._end(session, "wifi")
+
+    def _cuts(self, bench, path, session):
+        cloud = bench.cloud
+
+        def record():
+            self._started(session)
+            session.command("record", 2, _ENDLESS)
+            session.until(lambda: session.given(2) >= 4 * _SYNC, 120, "a recording under way")
+
+        self._row("recording", session, record)
+        given = session.given(2)
+        self._end(session, "wifi")
+        session = self._boot(bench, path)
+        before = cloud.edge.received
+
+        def send():
+            self._must(given, "there was no recording to cut")
+            session.boot(BOOT_S)
+            session.until(lambda: cloud.edge.received > before + 8192, _UPLOAD_S, "a PUT")
+
+        self._row("sending", session, send)
+        self._end(session, "wifi")
+        session = self._boot(bench, path)
+        least = max(0, given - _SYNC - _WAV)
+
+        def cut():
+            self._must(given, "there was no recording to cut")
+            session.boot(BOOT_S)
+            session.until(lambda: arrived(cloud, 2), _UPLOAD_S, "the recording that was cut")
+            self._must(part(cloud, 2, least), f"less than {least} bytes arrived, or harmed ones")
+
+        self._row("cut", session, cut)
+        self._end(session, "wifi")
+        self.lost += given > 0 and not part(cloud, 2, least)
+
+    def _started(self, session):
+        if session.boot_s is None:
+            session.boot(BOOT_S)
+
+    def _record_and_upload(self, session, cloud, number, size, meanwhile=lambda: None):
+        self._started(session)
+        session.command("record", number, size)
+        session.until(lambda: session.recorded(number), 120, "the end of the recording")
+        meanwhile()
+        session.until(lambda: arrived(cloud, number), _UPLOAD_S, "the recording in the cloud")
+        self._must(whole(cloud, number, size), "what arrived is not what was recorded")
+
+    # The module alone
+
+    def _module(self, bench):
+        path = bench.lay_out(MPY / "module.py")
+        session = self._boot(bench, path)
+
+        def module():
+            session.boot(BOOT_S)
+            session.until(lambda: arrived(bench.cloud, 5), _UPLOAD_S, "the recording in the cloud")
+            self._must(whole(bench.cloud, 5, _SMALL), "what arrived is not what was recorded")
+            session.until(
+                lambda: b"~own work went on" in session.chip.output, 60, "the user's own work"
+            )
+
+        self._row("module", session, module)
+        self._end(session, "wifi")
+        self.lost += not whole(bench.cloud, 5, _SMALL)
+
+    # Modem and PPP, WiFi off; the carrier dropped in the middle of a PUT
+
+    def _ppp(self, bench):
+        path = bench.lay_out()
+        cloud, modem = bench.cloud, bench.modem
+        session = self._boot(bench, path)
+        if self.wants("ppp"):
+            self._row("ppp", session, lambda: self._record_and_upload(session, cloud, 3, _SMALL))
+            self.lost += not whole(cloud, 3, _SMALL)
+
+        def drop():
+            drops = modem.log.events.count("dropped")
+
+            def cut():
+                session.until(lambda: modem.ppp_up, _UPLOAD_S, "PPP")
+                # More than the calls before the PUT take, and far less than the PUT.
+                modem.drop_after(60_000)
+
+            self._record_and_upload(session, cloud, 4, _MEDIUM, cut)
+            self._must(modem.log.events.count("dropped") > drops, "the carrier was not dropped")
+
+        if self.wants("carrier_drop"):
+            self._row("carrier_drop", session, drop)
+        self._end(session, "cellular")
+        self.lost += session.recorded(4) and not whole(cloud, 4, _MEDIUM)
+
+    def passed(self, *names) -> bool:
+        """Whether all of these rows passed."""
+        good = {r.name for r in self.rows if r.outcome in ("passed", "unexpected")}
+        return set(names) <= good
+
+    def report(self) -> dict:
+        """The figures of build/emulator.json."""
+        worst = self.worst["wifi"] + self.worst["cellular"]
+        boots = [b for b in self.boots if b]
+        return {
+            "image": self._image.name,
+            "wifi_completed": self.passed("wifi"),
+            "ppp_completed": self.passed("ppp", "carrier_drop"),
+            "module_completed": self.passed("module"),
+            "cut_completed": self.passed("recording", "sending", "cut"),
+            "lost": self.lost,
+            "idf_free_min": min((w[1] for w in worst), default=None),
+            "idf_largest_at_tls": min((h.piece for h in self.at_tls), default=None),
+            "gc_alloc_max_wifi": max((w[0] for w in self.worst["wifi"]), default=None),
+            "gc_alloc_max_ppp": max((w[0] for w in self.worst["cellular"]), default=None),
+            "boot_s": max(boots, default=None),
+            "microphone_lost_bytes": self.microphone_lost,
+            "resets": self.resets,
+            "rows": [asdict(r) for r in self.rows],
+        }

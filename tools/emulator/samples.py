@@ -1,0 +1,37 @@
+"""What the emulated microphone gives, made anew to compare; and what has arrived of it."""
+
+import struct
+
+from tools.cloud import Cloud
+
+_BLOCK = 512
+_HEAD = 44  # of a WAV file
+_TEMPLATE = bytes(i * 37 & 255 for i in range(_BLOCK))
+
+
+def samples(number: int, size: int) -> bytes:
+    """The first `size` bytes of recording `number` (see mpy/board.py)."""
+    blocks = range(-(-size // _BLOCK))
+    return b"".join(struct.pack("<II", number, i) + _TEMPLATE[8:] for i in blocks)[:size]
+
+
+def arrived(cloud: Cloud, number: int) -> bytes | None:
+    """The samples of recording `number` that the cloud has acknowledged as complete, or None."""
+    for recording in cloud.recordings():
+        if recording.status != "uploaded":
+            continue
+        body = b"".join(cloud.media_bytes(recording, m)[_HEAD:] for m in recording.media)
+        if body[:4] == struct.pack("<I", number):
+            return body
+    return None
+
+
+def whole(cloud: Cloud, number: int, size: int) -> bool:
+    """Whether recording `number` has arrived, and is what was recorded, byte for byte."""
+    return arrived(cloud, number) == samples(number, size)
+
+
+def part(cloud: Cloud, number: int, least: int) -> bool:
+    """Whether at least `least` bytes of a recording that was cut off have arrived, unharmed."""
+    body = arrived(cloud, number)
+    return body is not None and len(body) >= least and body == samples(number, len(body))
