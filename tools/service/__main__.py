@@ -1,7 +1,6 @@
 """`make service-test`: generated requests to the local cloud, and a fleet of 1,000 devices."""
 
 import json
-import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -27,8 +26,8 @@ def sha256_cost_percent(folder: Path) -> float:
     next to nothing: an upper bound."""
     script = Path(__file__).parent / "mpy/hashing.py"
     runs = micropython.report(script, ROOT / "firmware", folder, heap="2m")
-    both, md5 = statistics.median(runs["both_ms"]), statistics.median(runs["md5_ms"])
-    return round((both / md5 - 1) * 100, 1)
+    # The least of each: what else runs on this machine only adds.
+    return round((min(runs["both_ms"]) / min(runs["md5_ms"]) - 1) * 100, 1)
 
 
 def main(
