@@ -13,7 +13,6 @@ from tools.modem import Modem
 
 BOARD = ROOT / "tools/modem/mpy/board.py"
 SPEED = 10
-RATE = 13_000  # bytes in a model second
 # Sockets lead over this machine's network: no name server is to be found there.
 NO_NAMES = ("127.0.0.1", "0.0.0.0")
 
@@ -31,7 +30,7 @@ class Field(Line):
     """A cloud behind a line that passes only over the link that is up."""
 
     def __init__(self, cloud, folder, **more):
-        super().__init__(folder, cloud, Shape(rate=RATE * SPEED))
+        super().__init__(folder, cloud, Shape(rate=400_000), "cloud.test")
         self._more = more
 
     def __enter__(self):
@@ -96,7 +95,7 @@ def test_the_main_job_over_the_modem(field):
 def test_a_carrier_lost_in_the_middle_of_a_put_and_wifi_coming_back(field, quiet):
     """The network may end PPP in order, or the carrier goes and only nothing moves."""
     with emulated() as modem:
-        files = [300_000] + [60_000] * 12
+        files = [300_000] + [120_000] * 18
         events, _ = field.run(modem, files, drop_at=1, quiet=quiet, wifi_after=2)
         assert ("dropped" if quiet else "release") in modem.log.events
         failing = [i for i in names(events, "link") if i["state"] == "failing"]

@@ -43,7 +43,7 @@ class Bench(Line):
 
     def __init__(self, folder: Path):
         folder.mkdir()
-        super().__init__(folder)
+        super().__init__(folder, host="cloud.test")
         self.data = os.urandom(20000)
         self.media = folder / "a.opus"
         self.media.write_bytes(self.data)
@@ -141,7 +141,7 @@ def sweep(folder: Path, step: int, advance=lambda: None) -> Tally:
             for strike, dns in jobs[i]:
                 what = f"{strike}" if strike else f"dns x {dns}"
                 report, recordings = benches[i].one(*([strike] if strike else []), dns=dns)
-                if strike and not strike.done:
+                if (strike and not strike.done) or benches[i].names.refuse:
                     tally.problem(f"{what}: never struck")
                 check(tally, benches[i], what, report, recordings, max(1, dns))
                 advance()
