@@ -225,8 +225,8 @@ def test_the_tools_wait_for_a_device_that_still_boots(tmp_path, monkeypatch):
     """It answers Ctrl-C late, as a board does that imports, scans or looks up a name."""
     from tools.device import connection
 
-    monkeypatch.setattr(connection, "_TRY_S", 0.5)
-    monkeypatch.setattr(connection, "_TOLD_S", 0)
+    monkeypatch.setattr(connection, "TRY_S", 0.5)
+    monkeypatch.setattr(connection, "TOLD_S", 0)
     root = tmp_path / "device"
     root.mkdir()
     (root / "main.py").write_text(
@@ -339,6 +339,6 @@ def test_the_freeze_manifest_names_every_module():
         "include": lambda *_: None,
     }
     exec((ROOT / "firmware/manifest.py").read_text(), space)
-    assert sorted(frozen) == ["app.py", "recorders", "uploader"]
+    assert sorted(frozen) == ["app.py", "recorders", "status.py", "uploader"]
     for name in frozen:
         assert (ROOT / "firmware" / name).exists()
