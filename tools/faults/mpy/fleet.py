@@ -146,6 +146,7 @@ class Memory:
     def __init__(self, device, clock):
         self.device = device
         self.clock = clock
+        self.aside = {}
         self.left = [MemoryEntry(self, i) for i in range(RECORDINGS)]
 
     def pending(self, order):
