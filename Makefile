@@ -50,6 +50,9 @@ ON = $(if $(BOARD),--board $(BOARD))
 flash: .venv/ready ## put MicroPython on a board (BOARD=, PORT=, ARGS='--firmware FILE.bin')
 	@$(DEVICE) flash $(ON) $(AT) $(ARGS)
 
+firmware: .venv/ready ## build an image with the firmware frozen in (BOARD=, ESP_IDF=, MICROPYTHON_SRC=)
+	@$(DEVICE) firmware $(ON) $(if $(ESP_IDF),--esp-idf $(ESP_IDF)) $(if $(MICROPYTHON_SRC),--source $(MICROPYTHON_SRC))
+
 deploy: .venv/ready ## copy the firmware to a device (BOARD=, PORT=)
 	@$(DEVICE) deploy $(ON) $(AT) $(ARGS)
 
@@ -86,5 +89,5 @@ format: .venv/ready ## rewrite the code as ruff likes it
 clean: ## remove what was built
 	rm -rf build .venv
 
-.PHONY: help venv demo cloud test crash-test fault-test service-test soak bench flash deploy provision status \
+.PHONY: help venv demo cloud test crash-test fault-test service-test soak bench flash firmware deploy provision status \
 	logs pull repl simulator emulator emulator-test format clean

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
 from . import deploy as deploying
-from . import package
+from . import image, package
 from . import provision as provisioning
 from .connection import Device, DeviceError, check_version, choose, minimum
 
@@ -77,6 +77,20 @@ def flash(
                 "esptool failed (see above). Hold BOOT, press RESET, let go of BOOT, and try again."
             )
     console.print("done; next: make deploy, then make provision")
+
+
+@app.command()
+def firmware(
+    board: Board = None,
+    esp_idf: Annotated[Path | None, typer.Option(help="ESP-IDF's folder.")] = None,
+    source: Annotated[Path | None, typer.Option(help="MicroPython's sources.")] = None,
+):
+    """Build a MicroPython image with the firmware frozen in, by MicroPython's own build."""
+    made = image.build(board, esp_idf, source, package.ROOT / "build")
+    console.print(
+        f"{made}; next: make flash BOARD={package.board(board)['name']} ARGS='--firmware {made}'",
+        soft_wrap=True,
+    )
 
 
 @app.command()
