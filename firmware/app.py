@@ -15,8 +15,7 @@ from uploader.errors import ConfigError, StorageError, UploaderError
 CONFIG = "/config.json"
 # What only a recording needs.
 _RECORDER = ("recorders.i2s_wav", "recorders.wav", "recorders.segments", "uploader.recording")
-# How long after the last upload, with nothing else to do, a board that may sleep does.
-_AWAKE_S = 20
+_DURATION_S = 3600  # of a recording by command that names none
 
 
 class App:
@@ -37,7 +36,7 @@ class App:
             board.links(settings, self.clock, self._event),
             self._event,
             self.command,
-            Device(board.battery, __version__),
+            Device(board.battery, __version__, getattr(board, "charging", None), _reset_cause()),
             http,
         )
         self.led = None
@@ -48,12 +47,16 @@ class App:
         self._trouble = None
         self._start = asyncio.Event()
         self._stop = False  # the present recording was asked to end
+        self._params = None  # of the command that asked for the next one
+        self._tell = False  # the service is told at once when it begins and ends
+        self._ends_ms = None  # uptime at which it ends by itself
 
     # Recording
 
     def start(self, params=None):
         """Begin a recording; nothing happens if one is under way or there is no microphone."""
         if self._recording is None and self._microphone():
+            self._params = params
             self._start.set()
 
     def stop(self):
@@ -67,7 +70,11 @@ class App:
 
     def command(self, name, command):
         """Act on a remote command, `start_recording` or `stop_recording`."""
-        self.start() if name == "start_recording" else self.stop()
+        if name == "start_recording":
+            self.start(command.get("params") or {})
+        elif self._recording:
+            self._tell = True
+            self.stop()
 
     async def _record(self):
         """Make recordings, one after another, as they are asked for."""
@@ -87,9 +94,19 @@ class App:
 
     async def _one_recording(self):
         most = self.settings.segment_bytes, self.settings.segment_seconds
+        params, self._params = self._params, None
+        about = {"live": any(most)}
+        if params is not None:
+            about["metadata"] = params.get("metadata")
+            about["urgent"] = params.get("upload_immediately", True)
+            seconds = params.get("max_duration_sec", _DURATION_S)
+            self._ends_ms = self.clock.uptime_ms() + seconds * 1000
+        self._tell = params is not None
         try:
             self._stop = False
-            self._recording = self.up.record(live=any(most))
+            self._recording = self.up.record(**about)
+            if self._tell:
+                self.up.report()
             await self.up.quiet()
             self._recorder = self._make_recorder()
             if not self._stop:
@@ -106,13 +123,20 @@ class App:
         make = getattr(self.board, "make_microphone", None)
         return WavRecorder(make or (lambda: open_microphone(self.board.MICROPHONE)), self.clock)
 
+    def ends_in_s(self):
+        """Seconds until the recording ends by itself, None for one that does not."""
+        return self._ends_ms and (self._ends_ms - self.clock.uptime_ms()) // 1000
+
     def _end(self):
         recording, self._recording = self._recording, None
+        self._ends_ms = None
         if recording:
             try:
                 recording.end()
             except StorageError as e:
                 self._event("storage", {"reason": str(e)})
+            if self._tell:
+                self.up.report()
 
     async def _button(self):
         from machine import Pin
@@ -144,12 +168,15 @@ class App:
             else:
                 stuck_since = None
             samples = self._recorder.samples if self._recorder else -1
+            if self._ends_ms is not None and now >= self._ends_ms:
+                self.stop()
             if watchdog and alive:
                 watchdog.feed()
             if self.led:
                 self.led.state = self.state()
             idle_since = (idle_since or now) if self._idle() else None
-            if idle_since is not None and now - idle_since > _AWAKE_S * 1000 and self._may_sleep():
+            awake_ms = self.settings.awake_s * 1000
+            if idle_since is not None and now - idle_since > awake_ms and self._may_sleep():
                 await self._sleep()
                 idle_since = None
             await self.clock.sleep(1)
@@ -186,7 +213,7 @@ class App:
 
     def _event(self, name, info):
         self.log.event(name, info)
-        if name in ("token", "certificate") and info.get("state") != "rotated":
+        if name in ("token", "certificate") and info.get("state") not in ("rotated", "moved"):
             self._trouble = "needs_owner"
         elif name == "low_space":
             self._trouble = "storage_full"
@@ -241,6 +268,20 @@ class App:
     def close(self):
         """End what is being recorded, as it should be: Ctrl-C does not reach tasks."""
         self._end()
+
+
+def _reset_cause():
+    """Why this boot happened (MicroPython's machine.reset_cause), None where it is not known."""
+    try:
+        import machine
+
+        cause = machine.reset_cause()
+    except (ImportError, AttributeError):
+        return None
+    for name in ("PWRON_RESET", "HARD_RESET", "WDT_RESET", "DEEPSLEEP_RESET", "SOFT_RESET"):
+        if getattr(machine, name, None) == cause:
+            return name[:-6].lower()
+    return str(cause)
 
 
 def _set_machine_time(unix_seconds):

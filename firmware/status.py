@@ -23,6 +23,7 @@ def of(app, now):
         "device_id": credentials.device_id,
         "binding": credentials.binding,
         "state": app.state(),
+        "ends_in_s": app.ends_in_s(),
         "queue": owner.status(app.store),
         "memory": memory.figures(),
         "log": list(app.log.kept())[-20:],

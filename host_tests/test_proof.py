@@ -1,87 +1,114 @@
-"""Completion with proof: the cloud hashes what lies in S3, or behaves like a service that does
-not know of hashes."""
+"""Proof of completion, settings and diagnostics, through the whole product: the firmware on the
+desktop's board, the cloud, S3."""
 
+import hashlib
 import json
+from datetime import datetime, timedelta, timezone
 
+import httpx
 import pytest
-from test_cloud import ABC, Device, complete, uploaded
+
+from tools.cloud.models import Recording
 
 
 @pytest.fixture
-def device(cloud):
-    return Device(cloud)
+def steer(cloud):
+    """The management API, as an application has it."""
+    with httpx.Client(
+        base_url=cloud.api_url,
+        headers={"Authorization": f"Bearer {cloud.api_key}"},
+        verify=cloud.authority.client_context(),
+    ) as client:
+        yield client
 
 
-def test_a_hash_is_verified_after_as_many_425_as_it_takes(cloud, device):
+def drained(board, data=b"sound" * 500, timeout_s=60):
+    board.add(board.file("a.opus", data))
+    result = board.drain(timeout_s)
+    return result.stdout
+
+
+def newest(cloud) -> Recording:
+    return max(cloud.recordings(), key=lambda r: r.created_at)
+
+
+def test_the_service_verifies_the_hash_of_what_was_recorded(cloud, board):
+    assert "completed" in drained(board)
+    recording = newest(cloud)
+    assert recording.content_sha256 == hashlib.sha256(b"sound" * 500).hexdigest()
+    assert recording.content_sha256_verified_at and recording.status == "uploaded"
+
+
+def test_425_is_waited_out(cloud, board):
     cloud.service.behaviour.too_early = 2
-    path = uploaded(device)
-    assert [complete(device, path)[0] for _ in range(2)] == [425, 425]
-    status, recording = complete(device, path)
-    assert (status, recording["status"]) == (200, "uploaded")
-    assert recording["content_sha256"] == ABC and recording["content_sha256_verified_at"]
-    assert complete(device, path)[0] == 409
+    said = drained(board)
+    assert said.count("state=waiting") == 2 and "completed" in said
+    assert newest(cloud).content_sha256_verified_at
 
 
-def test_a_wrong_hash_is_an_integrity_failure_for_good(cloud, device):
-    path = uploaded(device)
-    status, recording = complete(device, path, "0" * 64)
-    assert (status, recording["status"]) == (200, "integrity_failure")
-    assert recording["content_sha256_verified_at"] is None
-    for mismatch in ("409", "422"):
-        cloud.service.behaviour.mismatch = mismatch
-        status, answer = complete(device, path)
-        assert (status, answer["error"]["code"]) == (int(mismatch), "integrity_failure")
-    again = path.replace("upload-complete", "upload-url")
-    wanted = {"type": "audio", "file_size_bytes": 3}
-    assert device.call(again, wanted)[0] == 409
-    cloud.service.behaviour.reopen = True
-    status, _, body = device.call(again, wanted)
-    assert status == 200
-    grant = json.loads(body)
-    assert device.put(grant["upload_url"], b"abc", grant["headers"])[0] == 200
-    assert complete(device, path)[1]["status"] == "uploaded"
+@pytest.mark.parametrize("kind", ["refuse_400", "refuse_422", "ignore"])
+def test_a_service_that_does_not_know_the_field_is_learned_once(cloud, board, kind):
+    cloud.service.behaviour.completion = kind
+    assert "completed" in drained(board)
+    before = len(cloud.service.calls)
+    assert "completed" in drained(board, b"another")
+    bodies = [c for c in cloud.service.calls[before:] if c[1].endswith("/upload-complete")]
+    assert len(bodies) == 1, "it was asked with the hash again"
+    assert newest(cloud).status == "uploaded"
 
 
-def test_what_lies_in_s3_is_hashed_not_what_was_declared(cloud, device):
-    path = uploaded(device)
-    (recording,) = cloud.recordings()
-    media = recording.media[0]
-    cloud.s3.put(f"proj_local/{recording.id}/{media.id}/audio.opus", b"abd")
-    assert complete(device, path)[1]["status"] == "integrity_failure"
+def test_other_bytes_there_end_in_quarantine_with_both_hashes_after_one_new_upload(cloud, board):
+    cloud.service.behaviour.answer_sha256 = "0" * 64
+    said = drained(board)
+    assert "quarantined" in said
+    assert hashlib.sha256(b"sound" * 500).hexdigest() in said and "0" * 64 in said
+    assert cloud.edge.puts == 2 and board.status()["quarantined"] == 1
 
 
-def test_a_service_that_does_not_know_the_hash(cloud, device):
-    for completion, status in (("refuse_400", 400), ("refuse_422", 422)):
-        cloud.service.behaviour.completion = completion
-        path = uploaded(device)
-        assert complete(device, path)[0] == status
-        assert complete(device, path, None)[0] == 200
-    cloud.service.behaviour.completion = "ignore"
-    status, recording = complete(device, uploaded(device), "0" * 64)
-    assert status == 200 and "content_sha256" not in recording
+@pytest.mark.parametrize("answer", ["status", "409", "422"])
+def test_an_object_that_was_changed_on_the_way_is_found_and_sent_again(cloud, board, answer):
+    cloud.service.behaviour.mismatch = answer
+    storage, hashed = cloud.s3, []
+    real = storage.sha256
+
+    def spoiled(key):
+        hashed.append(key)
+        return "f" * 64 if len(hashed) == 1 else real(key)
+
+    storage.sha256 = spoiled
+    try:
+        said = drained(board)
+    finally:
+        del storage.sha256
+    assert "completed" in said and cloud.edge.puts == 2
+    assert sorted(r.status for r in cloud.recordings()) == ["integrity_failure", "uploaded"]
 
 
-def test_another_hash_can_be_answered_and_other_answers_to_a_second_completion(cloud, device):
-    cloud.service.behaviour.answer_sha256 = "f" * 64
-    path = uploaded(device)
-    assert complete(device, path)[1]["content_sha256"] == "f" * 64
-    for repeat in ("400", "409", "200"):
-        cloud.service.behaviour.repeat = repeat
-        assert complete(device, path)[0] == int(repeat)
+def test_nested_settings_reach_the_device_and_hold(cloud, board, steer):
+    board.save(heartbeat_minutes=60)
+    assert "completed" in drained(board)
+    later = datetime.now(timezone.utc) + timedelta(hours=12)
+    hours = {"enabled": True, "timezone": "Asia/Kolkata"}
+    for key, more in (("start", 5), ("end", 7)):
+        hours[key] = (later + timedelta(hours=more, minutes=30)).strftime("%H:%M")
+    change = {"upload": {"off_peak_hours": hours}, "audio": {"codec": "opus"}}
+    answer = steer.patch("/devices/dev_demo/settings", json=change)
+    assert answer.status_code == 200, answer.text
+    said = drained(board, b"later", timeout_s=3)
+    assert "off_peak_start" in said and "ignored=audio_codec" in said and "rule=hours" in said
+    assert board.drain(3).returncode == 1  # a reboot later
+    steer.patch("/devices/dev_demo/settings", json={"upload": {"off_peak_hours": None}})
+    assert "completed" in board.drain(30).stdout
 
 
-def test_one_hash_for_two_different_files_is_refused(cloud, device):
-    path = uploaded(device)
-    wanted = {"type": "image", "file_size_bytes": 3}
-    _, _, body = device.call(path.replace("upload-complete", "upload-url"), wanted)
-    grant = json.loads(body)
-    assert device.put(grant["upload_url"], b"abd", grant["headers"])[0] == 200
-    assert complete(device, path)[0] == 400
-    assert complete(device, path, None)[0] == 200
-
-
-def test_a_behaviour_that_does_not_exist_is_refused(cloud):
-    with pytest.raises(ValueError):
-        cloud.service.behaviour.completion = "verfy"
-    with pytest.raises(ValueError):
-        cloud.service.behaviour.too_erly = 1
+@pytest.mark.parametrize("takes", ["accept", "422"])
+def test_diagnostics_arrive_one_way_or_the_other(cloud, board, takes):
+    cloud.service.behaviour.diagnostics = takes
+    board.save(heartbeat_minutes=60, diagnostics=True)
+    assert "completed" in drained(board)
+    metadata = newest(cloud).metadata
+    if takes == "accept":
+        assert "diagnostics" not in metadata
+    else:
+        assert metadata["diagnostics"]["schema_version"] == 1
+        assert len(json.dumps(metadata["diagnostics"])) <= 512

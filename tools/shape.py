@@ -44,11 +44,13 @@ LAYERS = (
     "uploader",
     "uploader.uploader",
     "uploader.owner uploader.heartbeat uploader.links.manager uploader.requests_transport"
-    " uploader.sending uploader.rotation",
+    " uploader.sending uploader.rotation uploader.remote uploader.commands uploader.diagnostics"
+    " uploader.device",
     "uploader.session",
+    "uploader.proof",
     "uploader.api uploader.s3",
     "uploader.http",
-    "uploader.connection",
+    "uploader.connection uploader.trust",
     "uploader.links.wifi uploader.links.cellular uploader.links.host uploader.timesync",
     "uploader.links uploader.links.*",
     "uploader.policy uploader.store",
@@ -56,7 +58,7 @@ LAYERS = (
     " uploader.data_meter uploader.answer",
     "uploader.journal",
     "uploader.layout uploader.retry uploader.config uploader.clock uploader.mount",
-    "uploader.settings",
+    "uploader.settings uploader.zones",
     "uploader.errors uploader.memory",
 )
 

@@ -12,8 +12,9 @@ with Growth():
         gc.collect()
 
 from .clock import Clock  # noqa: E402
+from .device import Device  # noqa: E402
 from .store import Store  # noqa: E402
-from .uploader import Device, Uploader  # noqa: E402
+from .uploader import Uploader  # noqa: E402
 
 __version__ = "0.1.0"
 __all__ = ("Clock", "Device", "Store", "Uploader", "load_config")
@@ -27,4 +28,4 @@ def load_config(path):
     try:
         return config.load(path)
     finally:
-        forget(config.__name__)
+        forget(config.__name__, __name__ + ".zones")

@@ -65,10 +65,11 @@ class DeviceApi:
             pairs.append((name, headers[name]))
         return Grant(url, pairs, answer.get("media_id"), _life(answer.get("expires_at"), date))
 
-    async def complete(self, recording_id):
-        """Mark a recording complete."""
-        # Any 2xx counts: what else the answer says is not needed, so it may be long.
-        await self._call("/recordings/%s/upload-complete" % recording_id, None, False)
+    async def complete(self, recording_id, proof=None):
+        """Mark a recording complete; `proof` is the request's dict, `content_sha256`. Returns
+        the answer, whatever JSON it is, None if it is none or there was no proof."""
+        # Any 2xx counts: what else the answer says is needed for the proof alone.
+        return await self._call("/recordings/%s/upload-complete" % recording_id, proof, False)
 
     async def heartbeat(self, fields):
         """Report the device's condition (a dict); the answer's dict."""
@@ -99,10 +100,8 @@ class DeviceApi:
         if not 200 <= response.status < 300:
             raise _api_error(response, date, self.token)
         self.accepted = True
-        if not wanted:
-            return None, date
-        answer = _json(response.body)
-        if not isinstance(answer, dict):
+        answer = _json(response.body) if wanted or fields else None
+        if wanted and not isinstance(answer, dict):
             raise TransportError("protocol", "an answer that is not a JSON object", True)
         return answer, date
 

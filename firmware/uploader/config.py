@@ -1,10 +1,9 @@
 """Reads and checks the configuration, and says what is wrong with it.
 
-It is needed seldom and some 10 KB large: whoever loads it calls `forget`.
+It is needed seldom and some 10 KB large: whoever loads it lets it go again.
 """
 
 import json
-import sys
 
 from .errors import ConfigError
 from .settings import Settings, minutes_of
@@ -21,14 +20,18 @@ KEYS = """{
 "apn_auth": {"of": ["none", "pap", "chap"]},
 "apn_password": "",
 "apn_user": "",
+"awake_s": [20, 5, 86400],
 "backoff_max_s": [300, 1, 86400],
+"cellular_idle_timeout_s": [-1, -1, 2540],
 "chunk_bytes": [4096, 512, 65536],
 "daily_data_limit_mb": [0, 0, 1048576],
 "delete_when_full": false,
 "device_name": "",
 "device_token": "",
 "dns_servers": [],
+"diagnostics": false,
 "heartbeat_minutes": [0, 0, 1440],
+"heartbeat_radios": ["wifi", "cellular"],
 "low_battery_threshold_percent": [20, 0, 100],
 "low_space_bytes": [65536, 0, 1073741824],
 "max_connections": [2, 1, 8],
@@ -40,6 +43,7 @@ KEYS = """{
 "pause_on_low_battery": true,
 "queue_order": {"of": ["oldest", "newest", "priority"]},
 "radio_idle_timeout_s": [180, 0, 2540],
+"root_bundle": "",
 "roots": [],
 "same_user": false,
 "segment_bytes": [0, 0, 1073741824],
@@ -53,8 +57,10 @@ KEYS = """{
 "timezone": "+00:00",
 "token_refresh_days": [0, 0, 365],
 "upload_delay_minutes": [0, 0, 10080],
+"verify_sha256": true,
 "watchdog_s": [120, 0, 3600],
-"wifi": []
+"wifi": [],
+"wifi_idle_timeout_s": [-1, -1, 2540]
 }"""
 _REQUIRED = ("api_url", "device_token", "roots", "storage")
 _NAMES = {str: "a string", int: "a whole number", bool: "true or false", list: "a list"}
@@ -127,6 +133,8 @@ def _check_service(settings):
 def _check_files(settings, base):
     settings.values["storage"] = _path(base, settings.storage)
     settings.values["state"] = _path(base, settings.state) if settings.state else settings.storage
+    if settings.root_bundle:
+        settings.values["root_bundle"] = _path(base, settings.root_bundle)
     roots = []
     for root in settings.roots:
         if not isinstance(root, str):
@@ -153,15 +161,29 @@ def _check_networks(settings):
             )
     if settings.sim_pin and not (settings.sim_pin.isdigit() and 4 <= len(settings.sim_pin) <= 8):
         raise ConfigError("key 'sim_pin' must be 4 to 8 digits")  # 3GPP TS 31.101
-    if 0 < settings.radio_idle_timeout_s < 10:
-        raise ConfigError("key 'radio_idle_timeout_s' must be 0 (always on) or 10 to 2540")
+    for key in ("radio_idle_timeout_s", "wifi_idle_timeout_s", "cellular_idle_timeout_s"):
+        if 0 < settings.values[key] < 10:
+            raise ConfigError("key %r must be 0 (always on) or 10 to 2540" % key)
+    for radio in settings.heartbeat_radios:
+        if radio not in ("wifi", "cellular"):
+            raise ConfigError("key 'heartbeat_radios' lists wifi and cellular only")
 
 
 def _check_times(settings):
     sign = settings.timezone[:1]
     minutes = minutes_of(settings.timezone[1:])
+    # `zone` is between which Unix seconds `timezone_s` holds; None for ever.
+    settings.values["zone"] = None
     if sign not in ("+", "-") or minutes is None or minutes > 14 * 60:
-        raise ConfigError("key 'timezone' must be an offset from UTC, like +02:00")
+        from .zones import span
+
+        if span(settings.timezone, 0) is None:
+            raise ConfigError(
+                "key 'timezone' must be an offset from UTC, like +02:00, or a zone, like "
+                "Europe/Berlin"
+            )
+        settings.values["zone"] = 0, 0
+        minutes = 0
     settings.values["timezone_s"] = (minutes if sign == "+" else -minutes) * 60
     for key in ("off_peak_start", "off_peak_end"):
         if settings.values[key] and minutes_of(settings.values[key]) is None:
@@ -174,7 +196,7 @@ def amend(settings, changes):
     """Let `changes` (a dict of keys and values) hold, all of them or, if together they are
     not valid, those that are by themselves; returns the dict of those that now hold."""
     try:
-        _try(settings, changes)
+        apply(settings, changes)
         return changes
     except ConfigError:
         pass
@@ -183,17 +205,20 @@ def amend(settings, changes):
     for names in [("off_peak_start", "off_peak_end")] + [(key,) for key in changes]:
         part = {key: changes[key] for key in names if key in changes and key not in held}
         try:
-            _try(settings, part)
+            apply(settings, part)
             held.update(part)
         except ConfigError:
             pass
     return held
 
 
-def _try(settings, changes):
+def apply(settings, changes):
+    """Let `changes` (a dict of keys and values) hold. Raises ConfigError, and then none does."""
     keys = json.loads(KEYS)
     trial = Settings(dict(settings.values))
     for key in changes:
+        if key not in keys:
+            raise ConfigError("unknown key %r" % key)
         _check_key(key, keys, changes)
         trial.values[key] = keys[key]
     _check_networks(trial)
@@ -227,14 +252,6 @@ def check_root(path):
     # A DER certificate is an ASN.1 SEQUENCE with a long-form length (X.690 section 8.1).
     if len(head) < 2 or head[0] != 0x30 or head[1] not in (0x81, 0x82):
         raise ConfigError("key 'roots': %s is not a certificate in DER form (PEM?)" % path)
-
-
-def forget():
-    """Let this module's memory be collected; the next import loads it again."""
-    package, _, name = __name__.rpartition(".")
-    sys.modules.pop(__name__, None)
-    if hasattr(sys.modules[package], name):
-        delattr(sys.modules[package], name)
 
 
 def _path(base, path):

@@ -50,7 +50,7 @@ class DataMeter:
         now = self._clock.now()
         if now is None:
             return
-        day = (now + self._settings.timezone_s) // 86400
+        day = (now + self._settings.offset_s(now)) // 86400
         if day > self._day:
             if self._day:
                 self._used = self._leased = 0

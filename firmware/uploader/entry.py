@@ -5,8 +5,12 @@ import hashlib
 import os
 from binascii import hexlify, unhexlify
 
+from micropython import const
+
 from . import journal, layout
 from .errors import DamagedError, StorageError
+
+_CHUNK = const(2048)  # bytes hashed between two looks at other tasks
 
 # What the lines of a `.sta` file mean. They are short: a state file of up to 128 bytes
 # lives in littlefs's directory metadata, where an append costs no erase.
@@ -14,6 +18,7 @@ from .errors import DamagedError, StorageError
 #   ["gone"]              the service no longer knows it
 #   ["sent", index]       S3 has this file whole
 #   ["md5", index, hex]   the MD5 of a file that was not hashed while it was written
+#   ["sha256", hex]       the SHA-256 of the only file, which the service is verifying
 #   ["asked"]             completion is about to be asked for
 #   ["done"]              the service acknowledged completion; only deletion is left
 #   ["bad", reason, damaged]  quarantined
@@ -49,6 +54,8 @@ class Entry:
         self.priority = 0
         self._sent = 0  # bit i: file i
         self._md5 = {}
+        self._sha256 = None
+        self._kept = False  # `_sha256` is on flash
         self._skip = 0  # file lines that a requeuing has made void
         self._interrupted = False
         self._state_path = store.path(seq, ".sta")
@@ -100,6 +107,9 @@ class Entry:
             self._sent |= 1 << line[1]
         elif what == "md5":
             self._md5[line[1]] = line[2]
+        elif what == "sha256":
+            self._sha256 = line[1]
+            self._kept = True
         elif what == "asked":
             self.asked = True
         elif what == "done":
@@ -108,8 +118,10 @@ class Entry:
             self.bad = line[1]
             self.damaged = line[2]
         elif what == "retry":
-            self.bad = None
+            self.bad = self._sha256 = None
+            self._kept = False
             self.creates = 0
+            self._md5 = {}
         elif what == "binding":
             self.binding = line[1]
 
@@ -144,6 +156,26 @@ class Entry:
     def md5(self, file):
         """A file's MD5 as hex, or None if it was never hashed."""
         return file.get("md5") or self._md5.get(file["index"])
+
+    def sha256(self, file):
+        """The SHA-256 of the only file as hex, or None if it is not known."""
+        return file.get("sha256") or self._sha256
+
+    async def hash_both(self, file):
+        """The MD5 (hex) of the only file; its SHA-256 is known from then on, until the next
+        boot. Raises DamagedError, StorageError."""
+        sha256 = hashlib.sha256()
+        try:
+            md5 = await md5_of(self, file, sha256)
+        finally:
+            digest = sha256.digest()  # an open hash may hold the chip's engine
+        self._sha256 = hexlify(digest).decode()
+        return md5
+
+    def keep_sha256(self, file, sha256):
+        """Have the only file's SHA-256 (hex) known after a reboot, too. Raises StorageError."""
+        if "sha256" not in file and not self._kept:
+            self.note("sha256", sha256)
 
     def open(self, file):
         """The MediaReader of one of `files()`. Raises DamagedError if the file is missing or
@@ -184,9 +216,19 @@ class MediaReader:
         self._file.close()
 
 
-async def digest(reader, size, buf):
+async def md5_of(entry, file, *more):
+    """The MD5 (hex) of a file as it is on flash now, `more` hashes updated beside it. Raises
+    DamagedError, StorageError, OSError."""
+    reader = entry.open(file)
+    try:
+        return await digest(reader, file["size"], bytearray(_CHUNK), *more)
+    finally:
+        reader.close()
+
+
+async def digest(reader, size, buf, *more):
     """MD5 (hex) of the first `size` bytes of `reader`, or of what it has; other tasks run
-    after each chunk of `buf`. Raises OSError."""
+    after each chunk of `buf`. `more` are other hashes to update on the way. Raises OSError."""
     md5 = hashlib.md5()
     mv = memoryview(buf)
     try:
@@ -195,6 +237,8 @@ async def digest(reader, size, buf):
             if not n:
                 break
             md5.update(mv[:n])
+            for h in more:
+                h.update(mv[:n])
             size -= n
             await asyncio.sleep_ms(0)
     finally:

@@ -1,29 +1,19 @@
 """The device's heartbeat: what it reports, and what the answer may bring.
 
-Device API, `POST /devices/me/heartbeat`. The envelope of remote commands, their
-acknowledgement and the name of the flags field are undocumented: several shapes are taken, none
-is acknowledged, and the flags are left out once the service refused them.
+Device API, `POST /devices/me/heartbeat`. The name of the flags field is undocumented, and so is
+what `diagnostics` may hold: each is left out once the service refused it. What an answer brings is
+seldom there, so what reads it is loaded for it: `commands`, `remote`.
 """
 
-from .clock import parse_iso
-from .errors import ApiError
-from .journal import Durable
+import asyncio
+import json
+from binascii import crc32
 
-COMMANDS = ("start_recording", "stop_recording")
-# The settings that the service may change (its names for them, device API "Device settings").
-_REMOTE = (
-    "allow_roaming",
-    "daily_data_limit_mb",
-    "low_battery_threshold_percent",
-    "network_preference",
-    "off_peak_end",
-    "off_peak_start",
-    "pause_on_low_battery",
-    "radio_idle_timeout_s",
-    "timezone",
-    "upload_delay_minutes",
-)
-_KEEP_IDS = 6
+from . import memory
+from .errors import ApiError
+
+_UNKNOWN = (400, 422)
+_ENVELOPES = ("commands", "remote_commands", "command", "data")
 
 
 class Heartbeat:
@@ -37,34 +27,94 @@ class Heartbeat:
         self._device = device
         self._emit = emit
         self._clock = store.clock
-        self._done = Durable(settings.state + "/cmd")
         self._flags = True
         self._next_ms = 0
+        self._trouble = False  # the last that was heard of uploads was bad
+        self._waiting = False  # the service verifies what it has
+        self._last = None  # hash of the last settings that an answer brought
+        self._wanted = None  # settings that an answer brought, not looked at yet
+        self._diagnostics = None
+        if settings.diagnostics:
+            from .diagnostics import Diagnostics
+
+            self._diagnostics = Diagnostics(settings, store, device)
 
     def due_s(self):
         """Seconds until the next one is due; 0 if it is."""
         return max(0, self._next_ms - self._clock.uptime_ms()) / 1000
 
-    async def beat(self, api):
-        """Send one by `api`, a DeviceApi. Returns the commands to act on, pairs of a name (one
-        of COMMANDS) and the command's dict, each command once. Raises ApiError, TransportError,
-        StorageError."""
+    def hurry(self):
+        """Let one be due now."""
+        self._next_ms = 0
+
+    def skip(self):
+        """Let the next one be due an interval from now."""
         self._next_ms = self._clock.uptime_ms() + self._settings.heartbeat_minutes * 60000
+
+    def may_use(self, link):
+        """True if the settings allow heartbeats over a link."""
+        return link.name not in ("wifi", "cellular") or link.name in self._settings.heartbeat_radios
+
+    def note(self, event, info):
+        """Take notice of an Uploader's event."""
+        if event in ("storage", "error", "microphone", "token", "certificate"):
+            self._trouble = info.get("state") not in ("rotated", "moved")
+            if info.get("state") == "moved":
+                self.hurry()
+        elif event == "proof":
+            self._waiting = info["state"] == "waiting"
+        elif event in ("completed", "quarantined", "retry"):
+            self._waiting = False
+            self._trouble = self._trouble and event != "completed"
+        if self._diagnostics:
+            self._diagnostics.note(event, info)
+
+    async def beat(self, api):
+        """Send one by `api`, a DeviceApi. Returns the commands to act on, pairs of a name and
+        the command's dict, each command once. Raises ApiError, TransportError, StorageError."""
+        self.skip()
         facts = self.facts()
         fields = {k: facts[k] for k in facts if facts[k] is not None}
         if not self._flags:
-            fields.pop("status_flags", None)
+            fields.pop("status_flags")
+        report = self._diagnostics and self._diagnostics.due(self._links.current)
+        if report:
+            fields["diagnostics"] = report
+        try:
+            answer = await self._sent(api, fields)
+        except asyncio.CancelledError:
+            self._next_ms = self._clock.uptime_ms()  # a recording came between: still due
+            raise
+        self._keep_settings(answer)
+        return self._take_commands(answer)
+
+    async def _sent(self, api, fields):
         try:
             answer = await api.heartbeat(fields)
         except ApiError as e:
-            if e.status not in (400, 422) or "status_flags" not in fields:
-                raise
-            self._flags = False
-            fields.pop("status_flags")
-            answer = await api.heartbeat(fields)
-        self._take_settings(answer.get("settings"))
-        taken = [(_name(c), c) for c in _commands(answer) if self._take_command(c)]
-        return taken
+            return await self._without(api, fields, e)
+        if "diagnostics" in fields:
+            self._diagnostics.sent()
+        return answer
+
+    async def _without(self, api, fields, error):
+        # Which field the service does not know is found by leaving out one after the other.
+        for name in ("diagnostics", "status_flags"):
+            if error.status not in _UNKNOWN:
+                break
+            if fields.pop(name, None) is None:
+                continue
+            try:
+                answer = await api.heartbeat(fields)
+            except ApiError as e:
+                error = e
+                continue
+            if name == "diagnostics":
+                self._diagnostics.refused()
+            else:
+                self._flags = False
+            return answer
+        raise error
 
     def facts(self):
         """The request's fields; None where the device does not know."""
@@ -74,16 +124,11 @@ class Heartbeat:
         free, total = store.space.sizes()
         low = percent is not None and percent < settings.low_battery_threshold_percent
         full = free < settings.low_space_bytes
+        charging = bool(device.charging and device.charging())
         pending = store.count_pending()
         connection = link.connection if link else None
-        state = "uploading" if pending else "idle"
-        if store.is_recording():
-            state = "recording"
-        elif full:
-            state = "storageFull"
-        elif low:
-            state = "lowBattery"
-        flags = 2 * low + 4 * full + 8 * (connection == "wifi") + 16 * (connection == "4g")
+        flags = charging + 2 * low + 4 * full + 8 * (connection == "wifi")
+        flags += 16 * (connection == "4g") + 32 * bool(pending)
         return {
             "battery_percent": percent,
             "storage_used_mb": (total - free) // 1000000,
@@ -91,84 +136,77 @@ class Heartbeat:
             "signal_strength_dbm": link.signal_dbm() if link else None,
             "firmware_version": device.firmware_version and device.firmware_version[:32],
             "device_name": settings.device_name[:64] or None,
-            "device_state": state,
+            "device_state": self._state(full, low, charging, pending),
             "pending_recordings": pending,
-            "status_flags": flags + 32 * bool(pending),
+            "status_flags": flags,
             "connection_type": [connection] if connection else None,
         }
 
-    def _take_command(self, command):
-        """True if the command is to be acted on: known, new, and not expired."""
-        name = _name(command)
-        ident = command.get("id")
-        if name not in COMMANDS or not isinstance(ident, (str, int)):
-            return False
-        done = self._done.value.get("ids", [])
-        ident = str(ident)[:64]
-        if ident in done:
-            return False
-        # Done at most once: on flash before it is acted on.
-        self._done.value["ids"] = (done + [ident])[-_KEEP_IDS:]
-        self._store.space.with_reserve(self._done.save)
-        expired = self._expired(command.get("expires_at"))
-        self._emit("command", id=ident, name=name, state="expired" if expired else "taken")
-        return not expired
+    def _state(self, full, low, charging, pending):
+        # What the device does goes before what it is; what needs somebody's hand before both.
+        if self._store.is_recording():
+            return "recording"
+        if full:
+            return "storageFull"
+        if low and not charging:
+            return "lowBattery"
+        if self._trouble:
+            return "error"
+        if self._waiting:
+            return "syncing"
+        if pending:
+            return "uploading"
+        return "charging" if charging else "idle"
 
-    def _expired(self, expires_at):
-        now = self._clock.now()
-        if expires_at is None or now is None:
-            return False
+    def _take_commands(self, answer):
+        if not [key for key in _ENVELOPES if answer.get(key)]:
+            return []
+        from . import commands
+
         try:
-            return parse_iso(expires_at) <= now
-        except ValueError:
-            return False
+            return commands.take(answer, self._settings, self._store, self._emit)
+        finally:
+            memory.forget(commands.__name__)
 
-    def _take_settings(self, wanted):
-        if not isinstance(wanted, dict):
-            return
-        changed = _change(self._settings, wanted)
+    def _keep_settings(self, answer):
+        wanted = answer.get("settings")
+        if wanted is None and isinstance(answer.get("device"), dict):
+            wanted = answer["device"].get("settings")
+        if isinstance(wanted, dict):
+            mark = crc32(json.dumps(wanted).encode())
+            if mark != self._last:
+                self._last = mark
+                self._wanted = wanted
+
+    def settle(self, make_room):
+        """Let settings hold that answers brought since the last time. What reads them takes
+        15 KB for a moment, for which `make_room()` is called before. True if any did. Raises
+        StorageError."""
+        wanted, self._wanted = self._wanted, None
+        if wanted is None:
+            return False
+        make_room()
+        with_reserve = self._store.space.with_reserve
+        changed, ignored = _remote(lambda r: r.take(self._settings, wanted, with_reserve))
         if changed:
-            kept = _kept(self._settings)
-            kept.value.update(changed)
-            self._store.space.with_reserve(kept.save)
             self._links.override()  # what was refused may be allowed now
-            self._emit("settings", names=",".join(sorted(changed)))
+        if changed or ignored:
+            names = ",".join(sorted(changed))
+            self._emit("settings", names=names, ignored=",".join(sorted(ignored)) or None)
+        return bool(changed)
 
 
 def recall(settings):
     """Let hold again what the service changed in earlier boots. To be called before anything
     is made that `settings` decide about."""
-    _change(settings, _kept(settings).value)
+    _remote(lambda remote: remote.recall(settings))
 
 
-def _kept(settings):
-    return Durable(settings.state + "/remote")
+def _remote(call):
+    from . import remote
 
-
-def _change(settings, wanted):
-    """Let the wanted settings hold, as far as they are valid and the service may change them;
-    the changed ones."""
-    changed = {k: wanted[k] for k in _REMOTE if k in wanted and wanted[k] != settings.values.get(k)}
-    if changed:
-        from . import config
-
-        try:
-            changed = config.amend(settings, changed)
-        finally:
-            config.forget()
-    return changed
-
-
-def _name(command):
-    return command.get("type") or command.get("command") or command.get("name")
-
-
-def _commands(answer):
-    """The commands of a heartbeat's answer, whichever way they are wrapped."""
-    for key in ("commands", "remote_commands", "command"):
-        value = answer.get(key)
-        if isinstance(value, dict):
-            value = [value]
-        if isinstance(value, list):
-            return [c for c in value if isinstance(c, dict)]
-    return []
+    try:
+        return call(remote)
+    finally:
+        package = __name__.rpartition(".")[0]
+        memory.forget(remote.__name__, package + ".config", package + ".zones")

@@ -12,6 +12,7 @@ from micropython import const
 from . import memory
 from .connection import Buffer, Connection
 from .errors import TransportError
+from .journal import Durable
 from .links import addresses
 
 _MAX_URL = const(4096)
@@ -58,12 +59,12 @@ class Http:
     """An HTTP client.
 
     Of `settings` it reads `roots` (paths of root certificates in DER form, read when first
-    needed), `max_connections` (open at most), `chunk_bytes` (of the one buffer),
-    `stall_timeout_s` and `allow_insecure`. `links`, a LinkManager or None, is asked for
-    `link_up()` while waiting, for `meter()` when a connection is opened, and for names'
-    addresses if it can `resolve`. `connections_opened` counts since the start, `idle` are the
-    connections that are kept open, the least recently used first, `buffer` is all connections'
-    Buffer, `roomy` tells whether memory is not short (see `memory`).
+    needed), `root_bundle` (others, see `trust`), `max_connections` (open at most), `chunk_bytes`
+    (of the one buffer), `stall_timeout_s` and `allow_insecure`. `links`, a LinkManager or None,
+    is asked for `link_up()` while waiting, for `meter()` when a connection is opened, and for
+    names' addresses if it can `resolve`. `connections_opened` counts since the start, `idle` are
+    the connections that are kept open, the least recently used first, `buffer` is all
+    connections' Buffer, `roomy` tells whether memory is not short (see `memory`).
     """
 
     def __init__(self, settings, links=None):
@@ -74,6 +75,10 @@ class Http:
         # 3 KB in one piece, which is easier to have now than later.
         self._context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT) if settings.roots else None
         self._trusting = False
+        # For each host: the context of the one root that worked (None: `roots` do), and the
+        # search for another that is under way. See `trust`.
+        self.own = {}
+        self.searches = {}
         self.roomy = memory.roomy()
         # Where memory is short half of it does: 1.4 % more of TLS's framing.
         self.buffer = Buffer(
@@ -115,10 +120,22 @@ class Http:
         secure, host, port, target = split_url(url, self._settings.allow_insecure)
         key = (secure, host, port)
         head = _head(method, key, target, headers, size) + body
+        try:
+            return await self.attempt(key, head, method, *more)
+        except TransportError as e:
+            # No byte of ours was sent: the certificate comes before.
+            if e.kind != "cert" or not self._settings.root_bundle:
+                raise
+            from .trust import search
+
+            return await search(self, e, (self._settings, self._links), key, head, method, *more)
+
+    async def attempt(self, key, head, method, *more):
+        """One exchange over a connection for `key`; see Connection.exchange."""
         conn = self._reuse(key)
         try:
             if conn is None:
-                conn = await self.connect(secure, host, port)
+                conn = await self.connect(*key)
             return await conn.exchange(head, method, *more)
         finally:
             # After any failure, a cancellation among them, the connection's state is unknown.
@@ -127,6 +144,21 @@ class Http:
                     self.idle.append(conn)
                 else:
                     conn.close()
+
+    def _context_for(self, host, port):
+        host = "%s:%d" % (host, port)
+        if host not in self.own:
+            self.own[host] = None
+            wanted = self._settings.root_bundle and Durable(self._settings.state + "/trust").value
+            if wanted and host in wanted:
+                from .trust import context
+
+                self.own[host] = context(self._settings, wanted[host])
+        if self.own[host]:
+            return self.own[host]
+        if not self._trusting:
+            self._trust()
+        return self._context
 
     def _reuse(self, key):
         for conn in self.idle:
@@ -143,8 +175,6 @@ class Http:
     async def connect(self, secure, host, port):
         """A new Connection to a host, over TLS if `secure`; a subclass may know another way.
         Raises TransportError."""
-        if secure and not self._trusting:
-            self._trust()
         error = None
         links = self._links
         found = await links.resolve(host, port) if links else addresses(host, port)
@@ -159,7 +189,7 @@ class Http:
 
                     conn.wrap(MeteredSocket, meter)
                 if secure:
-                    wrap = self._context.wrap_socket
+                    wrap = self._context_for(host, port).wrap_socket
                     conn.wrap(wrap, server_hostname=host, do_handshake_on_connect=False)
                 return conn
             except BaseException as e:

@@ -58,7 +58,12 @@ class Policy:
 
     def now(self):
         """The Refusal that holds for every link at this moment, or None."""
-        return self._ask("battery", self._low_battery) or self._ask("hours", self._off_hours)
+        return self._ask("battery", self._low_battery)
+
+    def hours(self):
+        """The Refusal that holds for every recording at this moment but those that were asked
+        for to be uploaded at once, or None."""
+        return self._ask("hours", self._off_hours)
 
     def link(self, link):
         """The Refusal that holds for a link that is up, or None."""
@@ -99,7 +104,7 @@ class Policy:
         # Without a clock there are no hours to keep; the link is what brings the time.
         if not start or now is None:
             return None
-        second = (now + self._settings.timezone_s) % _DAY_S
+        second = (now + self._settings.offset_s(now)) % _DAY_S
         start_s, end_s = minutes_of(start) * 60, minutes_of(end) * 60
         if start_s == end_s or (second - start_s) % _DAY_S < (end_s - start_s) % _DAY_S:
             return None
@@ -134,7 +139,9 @@ class Policy:
         if left > 0 and size <= left:
             return None
         now = self._clock.now()
-        wait = _DAY_S if now is None else _DAY_S - (now + self._settings.timezone_s) % _DAY_S
+        wait = _DAY_S
+        if now is not None:
+            wait -= (now + self._settings.offset_s(now)) % _DAY_S
         if size:
             reason = "%d bytes do not fit the %d left of today's %d MB" % (
                 size,

@@ -160,6 +160,9 @@ class MediaWriter:
             store.space.closed(self)
             raise
         self._hash = hashlib.md5()  # until nothing more is to be written
+        # The service takes the hash of a recording of one file (see `proof`).
+        alone = store.settings.verify_sha256 and not index and not recording.live
+        self._sha256 = hashlib.sha256() if alone else None
 
     def write(self, buf):
         """Append `buf` (bytes-like); returns its length. Every `sync_bytes` it is synced.
@@ -194,6 +197,8 @@ class MediaWriter:
 
     def _took(self, mv):
         self._hash.update(mv)
+        if self._sha256:
+            self._sha256.update(mv)
         self.size += len(mv)
 
     def _keep(self, mv):
@@ -252,6 +257,8 @@ class MediaWriter:
             self._line["head"] = hexlify(self._head).decode()
         else:
             self._line["md5"] = self._md5
+            if self._sha256:
+                self._line["sha256"] = self._sha256
         self._recording.closed(self, self._line)
 
     def abandon(self):
@@ -259,3 +266,5 @@ class MediaWriter:
         if self._hash:
             self._md5 = hexlify(self._hash.digest()).decode()
             self._hash = None
+            if self._sha256:
+                self._sha256 = hexlify(self._sha256.digest()).decode()

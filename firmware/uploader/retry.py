@@ -16,6 +16,8 @@ API: 404 on a recording                        RECREATE   once; then quarantine
 API: 404, 405 on the creation itself           RETRY      the address is wrong, not the
                                                           recording
 API: 409 on completion                         CONFLICT   success if it was asked for before
+API: 425 on completion                         UNVERIFIED the others first, then ask again
+API: the service has other bytes               RECREATE   (integrity_failure, another hash)
 other 4xx                                      REFUSED    quarantine with code and message
 certificate refused                            CERT       send nothing, tell the owner, slowly
 certificate not valid at this time             CLOCK      set the clock, then again
@@ -36,6 +38,7 @@ REFUSED = const(7)
 CERT = const(8)
 CLOCK = const(9)
 SWITCH = const(10)  # no error: a better link is due
+UNVERIFIED = const(11)
 
 # Steps of an upload, as `verdict` is told.
 CREATE = const(0)
@@ -43,8 +46,13 @@ UPLOAD_URL = const(1)
 PUT = const(2)
 COMPLETE = const(3)
 
+# A recording's status, and an error's code, when what was uploaded is not what was declared.
+INTEGRITY = "integrity_failure"
+
 # A request that is refused for a reason that time or the owner mends, not the next attempt.
 SLOW_S = const(900)
+# What the service has not verified in all of a pass's patience.
+UNVERIFIED_S = const(300)
 # A 429 without a usable reset is waited out for one window of the documented limit.
 _WINDOW_S = const(60)
 # A reset further away than this is taken for a mistake.
@@ -68,6 +76,10 @@ def verdict(step, error):
     if not isinstance(error, ApiError):
         return RETRY
     status = error.status
+    if error.code == INTEGRITY and step == COMPLETE:
+        return RECREATE
+    if status == 425 and step == COMPLETE:
+        return UNVERIFIED
     if status < 400 or status >= 500 or status in (408, 425):
         return RETRY
     if status == 429:

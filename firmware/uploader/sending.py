@@ -7,7 +7,7 @@ from .s3 import S3
 from .session import Session
 
 # The modules that nothing else needs.
-_PARTS = "sending session s3 api http connection answer rotation"
+_PARTS = "sending session proof s3 api http trust connection answer rotation"
 
 
 class Sending:

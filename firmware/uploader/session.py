@@ -9,7 +9,7 @@ from micropython import const
 
 from . import retry
 from .clock import parse_iso
-from .entry import digest
+from .entry import md5_of
 from .errors import ApiError, DamagedError, StorageError, TransportError, UploaderError
 from .layout import kind_of
 from .retry import COMPLETE, CREATE, PUT, UPLOAD_URL, PassResult
@@ -17,7 +17,6 @@ from .retry import COMPLETE, CREATE, PUT, UPLOAD_URL, PassResult
 _BATCH = const(32)  # files whose upload-urls are held at once, with one connection
 _SMALL_BATCH = const(4)  # ... where memory is short: each URL has a kilobyte or more
 _BATCH_BYTES = const(32 << 20)  # and their bytes: a slow link must send them within the hour
-_CHUNK = const(2048)  # bytes hashed between two looks at other tasks
 # Kinds of TransportError that mean the way to the server, not its answer.
 _PATH = ("dns", "connect", "closed", "stall", "tls", "not_tls", "link")
 
@@ -82,6 +81,7 @@ class Pass:
         self._flush = False  # send and complete what there is before anything else
         self._last = False  # ... and then end
         self._failed = False  # the last thing tried failed, perhaps by its own fault
+        self._proof = None  # made when a recording is to be completed with one
         self._url_parts = {}  # the last upload-url's query parts, shared among the next ones
         self._queue = self._due()
 
@@ -93,15 +93,28 @@ class Pass:
         return self._entry is not None
 
     def _due(self):
-        for entry in self._s.store.pending(self._s.settings.queue_order):
+        store, policy = self._s.store, self._s.links.policy
+        closed = policy and policy.hours()
+        told = urgent = False
+        for entry in store.pending(self._s.settings.queue_order):
             if entry.live and next(_unsent(entry), None) is None:
                 continue
-            policy = self._s.links.policy
-            refusal = policy and policy.recording(self._ended(entry))
+            now = entry.begin.get("urgent")
+            urgent = urgent or now
+            if closed and not now:
+                if not told:
+                    self._tell(closed)
+                told = True
+                if store.urgent:
+                    continue
+                return  # none further on is any different
+            refusal = policy and not now and policy.recording(self._ended(entry))
             if refusal:
-                self._defer(entry, refusal)
+                self._tell(refusal, id=entry.id)
             else:
                 yield entry
+
+        store.urgent = bool(urgent or not closed)
 
     def _ended(self, entry):
         text = entry.end and self._clock.resolve(entry.end.get("ended_at"))
@@ -176,7 +189,7 @@ class Pass:
             await step
         except _Deferred as e:
             self._drop(entry)
-            self._defer(entry, e.args[0])
+            self._tell(e.args[0], id=entry.id)
         except UploaderError as e:
             if isinstance(e, StorageError) and not isinstance(e, DamagedError):
                 raise
@@ -190,16 +203,14 @@ class Pass:
         if entry is self._entry:
             self._entry = self._files = None
 
-    def _defer(self, entry, refusal):
-        self._s.emit(
-            "deferred",
-            id=entry.id,
-            rule=refusal.rule,
-            reason=refusal.reason,
-            wait_s=refusal.wait_s,
-        )
-        if self.outcome.wait_s is None or refusal.wait_s < self.outcome.wait_s:
-            self.outcome = PassResult(refusal.wait_s, refusal.reason)
+    def _tell(self, refusal, **about):
+        rule, reason, wait_s = refusal.rule, refusal.reason, refusal.wait_s
+        self._s.emit("deferred", rule=rule, reason=reason, wait_s=wait_s, **about)
+        self._later(wait_s, reason)
+
+    def _later(self, wait_s, reason):
+        if self.outcome.wait_s is None or wait_s < self.outcome.wait_s:
+            self.outcome = PassResult(wait_s, reason)
 
     def _permit(self, size):
         links = self._s.links
@@ -218,6 +229,8 @@ class Pass:
         elif verdict in (retry.REFUSED, retry.CONFLICT, retry.RECREATE):
             self._s.store.quarantine(entry, str(e), isinstance(e, DamagedError))
             return
+        if verdict == retry.UNVERIFIED:
+            return self._later(retry.UNVERIFIED_S * (0.5 + self._clock.random()), str(e))
         path = isinstance(e, TransportError) and e.kind in _PATH
         result = PassResult(self._wait_s(verdict, e), str(e), verdict, e.kind if path else None)
         # A refusal may be about this recording alone; a second one in a row is not.
@@ -264,6 +277,7 @@ class Pass:
         metadata["capture_id"] = self._s.store.capture_id(entry)
         if end.get("interrupted"):
             metadata["interrupted"] = True
+        metadata.update(self._s.store.aside)
         fields = {"metadata": metadata}
         for key, value in (
             ("name", entry.begin.get("name")),
@@ -273,6 +287,7 @@ class Pass:
             if value:
                 fields[key] = value
         entry.note("id", await _at(CREATE, self._s.api.create_recording(fields)))
+        self._s.store.aside.clear()
         self._progress()
         self._s.emit("created", id=entry.id, recording_id=entry.recording_id)
 
@@ -313,7 +328,7 @@ class Pass:
             return await self._send(await self._granted(entry, file), True)
         md5 = entry.md5(file)
         if md5 is None:
-            md5 = await _hash(entry, file)
+            md5 = await (entry.hash_both(file) if self._proves(entry) else md5_of(entry, file))
             entry.note("md5", file["index"], md5)
         size = file["size"]
 
@@ -329,7 +344,7 @@ class Pass:
         finally:
             reader.close()
         if error:
-            if error.code == "BadDigest" and await _hash(entry, file) != md5:
+            if error.code == "BadDigest" and await md5_of(entry, file) != md5:
                 raise DamagedError("file %d no longer has its MD5" % file["index"])
             if again or retry.verdict(PUT, error) != retry.NEW_URL:
                 raise error
@@ -339,12 +354,24 @@ class Pass:
         self._s.links.worked()
         self._s.emit("sent", id=entry.id, file=file["index"], size=size)
 
+    def _proves(self, entry):
+        # What one hash of several files would mean is undocumented.
+        return entry.count == 1 and not entry.live and self._s.settings.verify_sha256
+
+    async def _ask_completion(self, entry):
+        if not self._proves(entry):
+            return await self._s.api.complete(entry.recording_id)
+        from .proof import Proof
+
+        self._proof = self._proof or Proof(self._s)
+        await self._proof.complete(entry)
+
     async def _complete(self, entry):
         asked = entry.asked
         if not asked:
             entry.note("asked")
         try:
-            await _at(COMPLETE, self._s.api.complete(entry.recording_id))
+            await _at(COMPLETE, self._ask_completion(entry))
         except ApiError as e:
             if not (asked and retry.verdict(COMPLETE, e) == retry.CONFLICT):
                 raise
@@ -371,11 +398,3 @@ async def _at(number, call):
     except (ApiError, TransportError) as e:
         e.step = number
         raise
-
-
-async def _hash(entry, file):
-    reader = entry.open(file)
-    try:
-        return await digest(reader, file["size"], bytearray(_CHUNK))
-    finally:
-        reader.close()

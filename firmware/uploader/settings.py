@@ -2,19 +2,32 @@
 
 
 class Settings:
-    """Each key of the configuration is an attribute; README of `firmware/` lists them. Also
-    `timezone_s`, the local time's offset from UTC in seconds. `values` has all as a dict.
-    Made by `config.check`. `config.amend` changes it at any time: read `settings.x` where it is
-    used, and keep no copy."""
+    """Each key of the configuration is an attribute; README of `firmware/` lists them. `values`
+    has all as a dict, `own` what those that the service changed (see `remote`) were before.
+    Made by `config.check`. `remote` changes it at any time: read `settings.x` where it is used,
+    and keep no copy."""
 
     def __init__(self, values):
         self.values = values
+        self.own = {}
 
     def __getattr__(self, name):
         try:
             return self.values[name]
         except KeyError:
             raise AttributeError(name)
+
+    def offset_s(self, now):
+        """The local time's offset from UTC in seconds, at Unix second `now`."""
+        span = self.values.get("zone")
+        if span and not span[0] <= now < span[1]:
+            from . import zones
+            from .memory import forget
+
+            since, until, self.values["timezone_s"] = zones.span(self.timezone, now)
+            self.values["zone"] = since, until
+            forget(zones.__name__)
+        return self.values["timezone_s"]
 
     def __repr__(self):
         return "<Settings for %s>" % self.api_url

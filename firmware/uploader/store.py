@@ -36,6 +36,8 @@ class Store:
         self.ended = asyncio.Event()
         self.space = Space(self.directory, settings, self.emit, self._make_room)
         self._listeners = []
+        self.urgent = True  # whether an urgent recording may be among the pending
+        self.aside = {}  # for the metadata of the next recording that is created
         self._mount = mount
         self.reopen()
         self.space.guard(layout.make_directory, settings.state)
@@ -74,18 +76,22 @@ class Store:
         for listener in self._listeners:
             listener(event, **info)
 
-    def begin(self, name=None, started_at=None, metadata=None, priority=0, live=False):
+    def begin(
+        self, name=None, started_at=None, metadata=None, priority=0, live=False, urgent=False
+    ):
         """Begin a Recording and return it; it is on flash when this returns.
 
         `name` is text, `started_at` ISO 8601 text (the present moment if left out, none at
         all if ""), `metadata` a dict that JSON can carry, `priority` 0 to 9 (the highest).
         Of a `live` one each file is uploaded as soon as it is closed, while the recording goes
-        on; the service then learns neither its end nor that it was interrupted. Raises
-        StorageError, StorageFullError.
+        on; the service then learns neither its end nor that it was interrupted. An `urgent`
+        one waits for no delay and no off-peak hours. Raises StorageError, StorageFullError.
         """
         from .recording import Recording, begin_line
 
         begin = begin_line(self, name, started_at, metadata, priority)
+        if urgent:
+            begin["urgent"] = self.urgent = True
         if self._next > _LAST:
             raise StorageError("all numbers up to %d are used" % _LAST)
         # Room for ending and draining comes before anything new.

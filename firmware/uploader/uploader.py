@@ -5,6 +5,7 @@ import asyncio
 from micropython import const
 
 from . import memory, retry
+from .device import Device
 from .errors import ApiError, LinkError, StorageError, TransportError
 from .links.manager import LinkManager
 from .retry import PassResult
@@ -21,25 +22,16 @@ class _Paused(Exception):
     """A recording needs the memory: what was being sent is given up."""
 
 
-class Device:
-    """What the hardware around the module knows of itself: `battery` is a callable that returns
-    percent (0-100), None while unknown; `firmware_version` is text for heartbeats."""
-
-    def __init__(self, battery=None, firmware_version=None):
-        self.battery = battery
-        self.firmware_version = firmware_version
-
-
 class Uploader:
     """Brings what is in `store` to the cloud.
 
     `settings` is the Settings, `links` a list of links (see `links`). `on_event(event, info)`
     is told what happens: a name and a dict, never with a secret in it; the README of
     `firmware/` lists them. `on_command(name, command)` gets `start_recording` and
-    `stop_recording` from heartbeats. `device` is a Device. `http` (an Http) and `api` (a
-    DeviceApi) are made from the settings if left out, `clock` is the store's. `roomy` tells
-    whether recording and sending fit the heap side by side; else uploads pause while a
-    recording is under way that is not live.
+    `stop_recording` from heartbeats. `device` is a Device. `http` (an Http) and `api` (a DeviceApi)
+    are made from the settings if left out, `clock` is the store's. `roomy` tells whether
+    recording and sending fit the heap side by side; else uploads pause while a recording is under
+    way that is not live.
     """
 
     def __init__(
@@ -63,17 +55,17 @@ class Uploader:
         self.clock = clock or store.clock
         self.credentials = store.credentials
         self._on_event = on_event
+        self.heartbeat = None
         self._on_command = on_command
         self._urgent = asyncio.Event()  # the owner wants it done now
         device = device or Device()
-        self.policy = _policy(settings, self.clock, links, device)
+        self.policy = device.policy(settings, self.clock, links)
         self.links = LinkManager(links, settings, self.clock, self.policy, self.emit)
         self._link = None  # the one that open connections lead over
         self._given = http, api
         self._sending = None
         self._patience = retry.Patience(self.clock.random)
         self._exchange = None  # the task that is at the network now
-        self.heartbeat = None
         if settings.heartbeat_minutes:
             self.heartbeat = Heartbeat(settings, store, self.links, device, self.emit)
         self.roomy = memory.roomy()  # recording and sending fit the heap side by side
@@ -82,9 +74,9 @@ class Uploader:
         self._show_life()
         store.listen(self.emit)
 
-    def record(self, name=None, started_at=None, metadata=None, priority=0, live=False):
+    def record(self, *args, **more):
         """Begin a recording: see `Store.begin`."""
-        recording = self.store.begin(name, started_at, metadata, priority, live)
+        recording = self.store.begin(*args, **more)
         self.emit("recording", id=recording.id)
         if self._paused():
             if self._exchange:
@@ -157,10 +149,7 @@ class Uploader:
         """Upload what is pending; True once nothing is left, False if `timeout_s` seconds
         did not suffice. Powers the links down. Raises StorageError."""
         try:
-            if timeout_s is None:
-                await self._until_empty()
-            else:
-                await asyncio.wait_for(self._until_empty(), timeout_s)
+            await asyncio.wait_for(self._until_empty(), timeout_s)
             return True
         except asyncio.TimeoutError:
             return False
@@ -168,12 +157,9 @@ class Uploader:
             await self.links.down()
 
     async def rotate_token(self):
-        """Have the service replace the device token; a link must be up.
-
-        Raises ApiError if it refused (the token in use stays valid), TransportError if no
-        answer came: then the service may or may not have done it, which the next call's
-        answer will tell. Raises UploaderError while the device's id is not known yet.
-        """
+        """Have the service replace the device token; a link must be up. Raises ApiError if it
+        refused (the token in use stays valid), TransportError if no answer came: whether it was
+        done the next call's answer will tell, UploaderError while the device's id is unknown."""
         from .rotation import rotate
 
         await rotate(self.store, self.sending.api, self.emit)
@@ -209,10 +195,7 @@ class Uploader:
         """A heartbeat if one is due, then a pass over the queue if there is something to do and
         nothing against it; its PassResult."""
         try:
-            beaten = self.heartbeat and not self.heartbeat.due_s()
-            if beaten:
-                await self._connect()
-                await self._at_network(self._beat())
+            beaten = self.heartbeat and not self.heartbeat.due_s() and await self._report()
             work = self.sending.session.begin(self._patience)
             idle = work if isinstance(work, PassResult) else self._defer()
             if idle:
@@ -256,9 +239,9 @@ class Uploader:
         self.emit("deferred", rule=no.rule, reason=no.reason, wait_s=no.wait_s)
         return PassResult(no.wait_s, no.reason)
 
-    async def _connect(self):
-        """Have a link, and the time if that can be had. Raises LinkError."""
-        link = await self.links.ready(self.store.is_recording())
+    async def _connect(self, radios=None):
+        """Have a link (of `radios`), and the time if that can be had. Raises LinkError."""
+        link = await self.links.ready(self.store.is_recording(), radios)
         if link is not self._link:
             # What was opened over another link leads nowhere now.
             self._close()
@@ -326,9 +309,29 @@ class Uploader:
 
     # Heartbeats
 
+    def report(self):
+        """Have a heartbeat sent as soon as may be."""
+        if self.heartbeat:
+            self.heartbeat.hurry()
+            self.store.ended.set()
+
+    async def _report(self):
+        """Connect over a radio that heartbeats may use, and send one; False if there is none."""
+        try:
+            await self._connect(self.settings.heartbeat_radios)
+        except LinkError:
+            if len(self.settings.heartbeat_radios) < 2:
+                self.heartbeat.skip()
+                return False
+            raise
+        await self._at_network(self._beat())
+        self.heartbeat.settle(self.let_go)
+        return True
+
     async def _beat(self):
         """Send a heartbeat if one is due; what goes wrong with it is no reason to stop."""
-        if not self.heartbeat or self.heartbeat.due_s():
+        beat = self.heartbeat
+        if not beat or beat.due_s() or not beat.may_use(self._link):
             return
         try:
             await self._exchange_news()
@@ -339,7 +342,10 @@ class Uploader:
 
     async def _exchange_news(self):
         for name, command in await self.heartbeat.beat(self.sending.api):
-            if self._on_command:
+            if name == "trigger_upload":
+                self.upload_now("delay", "hours")
+                self.report()
+            elif self._on_command:
                 self._on_command(name, command)
 
     # Waiting
@@ -360,6 +366,8 @@ class Uploader:
     async def _rest(self, event, seconds=None):
         """Wait for `event`, at most so many seconds (None: for ever); meanwhile the links are
         powered down once they were idle for long."""
+        if self.heartbeat and self.heartbeat.settle(self.let_go):
+            return  # what was decided was decided under other settings
         end = None if seconds is None else self.clock.uptime_ms() + int(seconds * 1000)
         while not event.is_set():
             due = self.links.idle_s()
@@ -383,18 +391,9 @@ class Uploader:
     def emit(self, event, **info):
         """Tell `on_event`, with no secret in the reason."""
         self._show_life()
+        if self.heartbeat:
+            self.heartbeat.note(event, info)
         if self._on_event:
             if info.get("reason"):
                 info["reason"] = redact(info["reason"], self.credentials.token)
             self._on_event(event, info)
-
-
-def _policy(settings, clock, links, device):
-    """The Policy; None for a device with no use for it, which is spared its 6 KB."""
-    wanted = device.battery or settings.heartbeat_minutes
-    wanted = wanted or settings.off_peak_start or settings.upload_delay_minutes
-    if not wanted and not [link for link in links if link.metered]:
-        return None
-    from .policy import Policy
-
-    return Policy(settings, clock, device.battery)

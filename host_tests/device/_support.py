@@ -192,8 +192,8 @@ class Device:
     reboot. `storage` is its directory, `settings` are keys of its configuration.
 
     A subclass changes what it is made of: `links()`, `clock()`, `http()`, `uploader()`.
-    `commands` are (name, id) of the remote commands since the boot, `percent` the battery's
-    charge, None for a device without one.
+    `commands` are (name, id) of the remote commands since the boot, `params` theirs, `percent` the
+    battery's charge, None for a device without one.
     """
 
     percent = None
@@ -222,6 +222,7 @@ class Device:
         self.settings = check(values)
         self.events = []
         self.commands = []
+        self.params = []
         self.store = Store(self.settings, self.clock())
         self.up = self.uploader()
         return self
@@ -243,10 +244,14 @@ class Device:
             self.store,
             self.links(),
             self.event,
-            lambda name, command: self.commands.append((name, command["id"])),
+            self.command,
             uploader.Device(battery, "1.2.3"),
             self.http(),
         )
+
+    def command(self, name, command):
+        self.commands.append((name, command["id"]))
+        self.params.append(command["params"])
 
     def event(self, name, info):
         self.events.append((name, info))

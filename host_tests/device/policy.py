@@ -56,11 +56,11 @@ def test_off_peak_hours_with_a_time_zone_and_over_midnight():
         (12 * 3600, True, 8 * 3600),
     ):
         p, _ = policy(MIDNIGHT + second, **hours)
-        refusal = p.now()
+        refusal = p.hours()
         assert bool(refusal) == refused, second
         assert not refused or (refusal.rule, refusal.wait_s) == ("hours", wait)
     p, _ = policy(0, **hours)  # no clock, no hours
-    assert p.now() is None
+    assert p.hours() is None
 
 
 def test_delay():

@@ -55,6 +55,7 @@ def test_a_recording_is_found_again_with_all_that_was_said_of_it():
         "content_type": "audio/ogg",
         "size": 6,
         "md5": hexlify(hashlib.md5(b"abcdef").digest()).decode(),
+        "sha256": hexlify(hashlib.sha256(b"abcdef").digest()).decode(),
     }
     assert s.clock.resolve(files[1]["captured_at"]) == "2026-01-01T00:16:40Z"
     reader = entry.open(files[0])

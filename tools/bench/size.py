@@ -10,7 +10,10 @@ from .common import MPY, ROOT, compiled
 
 # What an uploader with WiFi and cellular needs: not the desktop's link, the plug-in for another
 # HTTP client, the SD card's mounting, the owner's commands, which come with what uses them.
-_LEFT_OUT = {"requests_transport", "links/host", "mount", "owner", "heartbeat", "recovery"}
+_LEFT_OUT = {
+    *("requests_transport", "links/host", "mount", "owner", "heartbeat", "recovery"),
+    *("remote", "commands", "diagnostics", "zones", "trust"),
+}
 # What each feature's modules are, beside the spine.
 _FEATURES = {
     "cellular": (
@@ -23,6 +26,10 @@ _FEATURES = {
     ),
     "wifi": ("links/wifi",),
     "heartbeat": ("heartbeat",),
+    "remote settings and commands (loaded when needed)": ("remote", "zones", "commands"),
+    "diagnostics": ("diagnostics",),
+    "completion with proof": ("proof",),
+    "other roots (loaded when needed)": ("trust",),
     "recording (a device that only uploads)": ("recording",),
     "sntp": ("timesync",),
     "owner's commands": ("owner",),

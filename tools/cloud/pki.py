@@ -6,7 +6,7 @@ from pathlib import Path
 
 import trustme
 
-NAMES = ("localhost", "127.0.0.1", "::1")
+NAMES = ("localhost", "cloud.test", "127.0.0.1", "::1")
 
 
 class Authority:

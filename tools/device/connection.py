@@ -17,8 +17,8 @@ MIN_VERSION = (1, 26)  # of MicroPython; boards/README.md says why
 # A product that starts from files may answer Ctrl-C only after a scan (2.5 s), a name that is
 # not found (14 s), or an import from slow flash.
 _PATIENCE_S = 60
-_TRY_S = 2
-_TOLD_S = 5
+TRY_S = 2
+TOLD_S = 5
 _QUIET_S = 0.3
 _PROMPT = b">>> "
 _SILENCE_S = 120  # importing the product from slow flash takes minutes at worst
@@ -124,10 +124,10 @@ class Device:
             now = time.monotonic()
             if now - start > self._patience_s:
                 raise TransportError("no prompt")
-            if now - asked > _TRY_S:
+            if now - asked > TRY_S:
                 asked = now
                 port.write(b"\r\x03\x02")
-                if not told and now - start > _TOLD_S:
+                if not told and now - start > TOLD_S:
                     told = True
                     self._told(f"{self.port} does not answer yet; it may still boot. Waiting.")
         port.timeout = bears

@@ -35,7 +35,7 @@ def look(path):
 for folder in folders:
     walk(folder)
 look("/main.py")
-for name in ("app", "board"):
+for name in ("app", "board", "status"):
     look("/lib/" + name + ".mpy")
     look("/lib/" + name + ".py")
 """

@@ -12,7 +12,7 @@ from . import checker
 from .connection import Device, DeviceError
 from .deploy import write
 from .package import File
-from .trust import S3_URL, name_of, root_of
+from .trust import S3_URL, bundle, name_of, root_of
 
 API_URL = "https://api.bota.dev/v1"
 CONFIG = "/config.json"
@@ -102,7 +102,7 @@ def from_file(path: Path) -> dict:
 
 
 def complete(values: dict, storage: str) -> tuple[dict, list[File]]:
-    """The whole configuration and the root certificates that go with it; checked.
+    """The whole configuration and the files of root certificates that go with it; checked.
 
     `ca_file` (a PEM file to trust) and `s3_url` among the values are for this alone.
     """
@@ -113,13 +113,18 @@ def complete(values: dict, storage: str) -> tuple[dict, list[File]]:
     values.setdefault("state", "/state")
     values.setdefault("max_connections", 1)
     roots: dict[str, bytes] = {}
+    more: list[File] = []
     if "roots" not in values and str(values["api_url"]).startswith("https://"):
         for url in (values["api_url"], s3_url):
             der = root_of(url, ca_file)
             roots[f"/roots/{name_of(der)}"] = der
+    if roots and "root_bundle" not in values:
+        values["root_bundle"] = "/roots/bundle"
+        listed, certificates = bundle(list(roots.values()), ca_file)
+        more = [File("/roots/bundle.der", certificates), File("/roots/bundle.txt", listed)]
     _check(values, roots)
     values.setdefault("roots", sorted(roots))
-    return values, [File(path, der) for path, der in roots.items()]
+    return values, [File(path, der) for path, der in roots.items()] + more
 
 
 def _check(values: dict, roots: dict[str, bytes]):

@@ -17,8 +17,8 @@ IMAGE_AT = 0x1000
 TABLE_AT = 0x8000
 SIZE = 4 * 1024 * 1024
 BLOCK = 4096
-_ENTRY = struct.Struct("<HBBII16sI")
-_MAGIC = 0x50AA
+ENTRY = struct.Struct("<HBBII16sI")
+MAGIC = 0x50AA
 _LITTLEFS = Path(__file__).parent / "mpy/littlefs.py"
 
 
@@ -35,12 +35,12 @@ def partitions(image: bytes) -> list[Partition]:
     """The partition table of an image. Raises DeviceError if there is none."""
     found = []
     at = TABLE_AT - IMAGE_AT
-    while at + _ENTRY.size <= len(image):
-        magic, _, _, offset, size, label, _ = _ENTRY.unpack_from(image, at)
-        if magic != _MAGIC:
+    while at + ENTRY.size <= len(image):
+        magic, _, _, offset, size, label, _ = ENTRY.unpack_from(image, at)
+        if magic != MAGIC:
             break
         found.append(Partition(label.rstrip(b"\0").decode("ascii", "replace"), offset, size))
-        at += _ENTRY.size
+        at += ENTRY.size
     if not found:
         raise DeviceError(
             "The image has no partition table at 0x8000: it is not a whole ESP32 image (the .bin "

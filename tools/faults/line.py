@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tools.cloud import Cloud
 from tools.cloud.limits import Limits
+from tools.modem.internet.names import LocalNameServer, Names
 
 from .proxy import Proxy, Shape
 
@@ -15,16 +16,22 @@ class Line:
 
     The cloud is one of its own, without limits, unless one that runs is given; its upload URLs
     lead through the proxy while the line is there. `config` and `storage` are a device's, in
-    `folder`; `shape` is the line's speed.
+    `folder`; `shape` is the line's speed. The cloud is called `host`: as `cloud.test` it has to be
+    looked up, at a name server of the line's that knows `names`.
     """
 
-    def __init__(self, folder: Path, cloud: Cloud | None = None, shape: Shape | None = None):
+    def __init__(
+        self, folder: Path, cloud: Cloud | None = None, shape: Shape | None = None, host="localhost"
+    ):
         self.folder = folder
         self.config = folder / "config.json"
         self.storage = folder / "flash"
         self.settings = {}
         self.cloud = cloud
         self.proxy = None
+        self.host = host
+        self.names = Names({"cloud.test": "127.0.0.1"})
+        self._name_server = None
         self._shape = shape
         self._stack = ExitStack()
 
@@ -34,9 +41,10 @@ class Line:
                 self.cloud = stack.enter_context(Cloud(limits=Limits(10**9, 10**9)))
             targets = (self.cloud.port, self.cloud.edge.port)
             self.proxy = stack.enter_context(Proxy(*targets, shape=self._shape))
+            self._name_server = stack.enter_context(LocalNameServer(self.names))
             service = self.cloud.service
             stack.callback(setattr, service, "sign", service.sign)
-            service.sign = self.cloud.s3.signer(f"https://localhost:{self.proxy.ports[1]}")
+            service.sign = self.cloud.s3.signer(f"https://{self.host}:{self.proxy.ports[1]}")
             self._stack = stack.pop_all()
         return self
 
@@ -45,8 +53,9 @@ class Line:
 
     def configure(self, **settings) -> Path:
         """Write the configuration of a device, of a new token, that is behind this line."""
-        api_url = f"https://localhost:{self.proxy.ports[0]}/v1"
-        usual = {"api_url": api_url, "ntp_server": ""}
+        api_url = f"https://{self.host}:{self.proxy.ports[0]}/v1"
+        servers = [self._name_server.address]
+        usual = {"api_url": api_url, "ntp_server": "", "dns_servers": servers}
         self.settings = self.cloud.device_config(self.storage, **{**usual, **settings})
         self.config.write_text(json.dumps(self.settings))
         return self.config

@@ -18,6 +18,7 @@ BOARD = ROOT / "boards/unix/cli.py"
 # A fault between two places: everything else that is known to strike a byte.
 _BYTE_KINDS = ("reset", "half_close", "silence", "trickle", "corrupt")
 _SLOW = "certificate refused"
+_ROUNDS = 3  # in which the resolver asks (firmware/uploader/links/resolver.py)
 
 
 @dataclass
@@ -42,7 +43,7 @@ class Bench(Line):
 
     def __init__(self, folder: Path):
         folder.mkdir()
-        super().__init__(folder)
+        super().__init__(folder, host="cloud.test")
         self.data = os.urandom(20000)
         self.media = folder / "a.opus"
         self.media.write_bytes(self.data)
@@ -53,14 +54,16 @@ class Bench(Line):
         return self
 
     def one(self, *strikes, dns=0):
-        """Record, drain under these faults; the device's report and the recordings."""
+        """Record, drain under these faults, name lookups failing `dns` times first; the device's
+        report and the recordings."""
         cloud = self.cloud
         for recording in cloud.recordings():
             cloud.state.delete("recording", recording.id)
         cloud.service.calls.clear()
         micropython.run(BOARD, self.config, "add", self.media)
         self.proxy.begin(*strikes)
-        out = micropython.run(DRAIN, ROOT / "firmware", self.config, dns)
+        self.names.refuse = dns * _ROUNDS
+        out = micropython.run(DRAIN, ROOT / "firmware", self.config)
         for secret in (self.settings["device_token"], "X-Amz-", "Signature="):
             if secret in out:
                 raise RuntimeError(f"told a secret: {out}")
@@ -138,7 +141,7 @@ def sweep(folder: Path, step: int, advance=lambda: None) -> Tally:
             for strike, dns in jobs[i]:
                 what = f"{strike}" if strike else f"dns x {dns}"
                 report, recordings = benches[i].one(*([strike] if strike else []), dns=dns)
-                if strike and not strike.done:
+                if (strike and not strike.done) or benches[i].names.refuse:
                     tally.problem(f"{what}: never struck")
                 check(tally, benches[i], what, report, recordings, max(1, dns))
                 advance()

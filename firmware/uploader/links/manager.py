@@ -37,14 +37,17 @@ class LinkManager:
         self._proved = False  # `current` has carried a file
         self._names = []  # what name servers answered, see Resolver
 
-    async def ready(self, quiet=False):
-        """Bring up the first link that works and is allowed; returns it. `quiet` as a link's.
+    async def ready(self, quiet=False, radios=None):
+        """Bring up the first link that works and is allowed; returns it. `quiet` as a link's,
+        of those that settings can name only `radios` if given.
 
         Raises LinkError with `wait_s`, after which it is worth trying again.
         """
         waits = []
         reasons = []
         for link in self._in_order():
+            if radios is not None and link.name in _NAMED and link.name not in radios:
+                continue
             left = self._left_ms(link)
             if left > 0 and not (link is self.current and link.is_up()):
                 waits.append(left / 1000)
@@ -155,12 +158,13 @@ class LinkManager:
         servers of the setting `dns_servers` and the current link's. Raises TransportError
         `dns`.
 
-        Only over a link that has no name servers of its own to tell (`host`), and for the names
-        of multicast DNS, the port's own resolver is asked, which blocks.
+        Only over a link that has no name servers of its own to tell (`host`), and for localhost
+        and multicast DNS, the port's own resolver is asked, which blocks.
         """
         found = getattr(self.current, "name_servers", None)
         servers = self._settings.dns_servers + (found() if found else [])
-        if not (servers or found) or host.endswith(".local"):
+        local = host == "localhost" or host.endswith(".local")  # RFC 6761, RFC 6762
+        if local or not (servers or found):
             return addresses(host, port, kind)
         from . import resolver
 
@@ -179,6 +183,10 @@ class LinkManager:
         nothing."""
         return self.policy.meter if self.current and self.current.metered else None
 
+    def tell(self, event, **info):
+        """Tell what happened to a connection over the link."""
+        self._emit(event, **info)
+
     def override(self):
         """Forget why links were left alone: the owner wishes an upload now, or the rules have
         changed."""
@@ -186,8 +194,12 @@ class LinkManager:
 
     def idle_s(self):
         """Seconds until the current link is to be powered down; None for never."""
-        idle_s = self._settings.radio_idle_timeout_s
-        if self.current is None or not idle_s:
+        if self.current is None:
+            return None
+        idle_s = self._settings.values.get(self.current.name + "_idle_timeout_s", -1)
+        if idle_s < 0:
+            idle_s = self._settings.radio_idle_timeout_s
+        if not idle_s:
             return None
         return max(0, self._used_ms + idle_s * 1000 - self._clock.uptime_ms()) / 1000
 

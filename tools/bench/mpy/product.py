@@ -61,7 +61,7 @@ class Wlan:
         return 1
 
     def ifconfig(self):
-        return ("127.0.0.1", "255.0.0.0", "127.0.0.1", "127.0.0.1")
+        return ("127.0.0.1", "255.0.0.0", "127.0.0.1", "0.0.0.0")
 
     def ipconfig(self, what):
         return ("127.0.0.1", "255.0.0.0")
@@ -134,13 +134,6 @@ def count(path):
     return counting
 
 
-def load():
-    """Everything that a life of the product may need, and no more."""
-    for name in ("links.wifi", "links.cellular", "policy", "heartbeat", "recording"):
-        __import__("uploader." + name)
-    import recorders.i2s_wav  # noqa: F401
-
-
 async def life(app):
     task = asyncio.create_task(app.run())
     await asyncio.sleep_ms(200)
@@ -174,7 +167,6 @@ def main(config, what):
         asyncio.run(booted(app))
         print(json.dumps({"files": counting.files, "bytes": counting.bytes}))
         return
-    load()
     asyncio.run(life(app))
     print(json.dumps({"left": [n for n in os.listdir(settings.storage) if n[0].isdigit()]}))
 

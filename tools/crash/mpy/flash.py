@@ -34,10 +34,11 @@ class Flash:
 
     def revive(self):
         """A new device object over the same cells, as after a power cut; the old one, which
-        file objects of the lost file system still hold, stays dead."""
+        file objects of the lost file system still hold, is dead from now on."""
         again = Flash(0, self.block_size, self.unit, self.sectors)
         again.blocks = self.blocks
-        again.data = self.data
+        again.data, self.data = self.data, None
+        self.dead = True
         return again
 
     def readblocks(self, n, buf, off=0):

@@ -1,9 +1,7 @@
-"""Drain under faults, on virtual time. Runs in MicroPython: drain.py FIRMWARE CONFIG
-[DNS_FAILURES].
+"""Drain under faults, on virtual time. Runs in MicroPython: drain.py FIRMWARE CONFIG.
 
 Waits between attempts pass at once and are reported; only the network's own time is real.
-Prints a line of JSON: `done`, `waits` (seconds), `events`, `reasons`. A
-resolver that fails so many times first is the case DNS.
+Prints a line of JSON: `done`, `waits` (seconds), `events`, `reasons`.
 """
 
 import sys
@@ -14,29 +12,11 @@ import asyncio
 import json
 import time
 
-import uploader.http
 from uploader import Clock, Store, Uploader, load_config
 from uploader.links.host import HostLink
 
-FAIL_DNS = int(sys.argv[3]) if len(sys.argv) > 3 else 0
 LIMIT = 40  # passes: more is a busy loop
-
-
-class Resolver:
-    """The socket module with a resolver that fails at first."""
-
-    def __init__(self, fails):
-        self._real = uploader.http.socket
-        self._fails = fails
-
-    def getaddrinfo(self, *args):
-        if self._fails:
-            self._fails -= 1
-            raise OSError(-2)  # EAI_NONAME, netdb.h
-        return self._real.getaddrinfo(*args)
-
-    def __getattr__(self, name):
-        return getattr(self._real, name)
+POLL_MS = 100  # the longest wait between two looks at a socket
 
 
 async def main():
@@ -46,9 +26,11 @@ async def main():
     virtual = [0]
 
     async def sleep_ms(ms):
-        # Real time passes too, so that the network is not starved by waits of no length.
-        virtual[0] += ms
-        await asyncio.sleep_ms(0)
+        # What polls the network waits for real, or it would give up before it is answered.
+        if ms > POLL_MS:
+            virtual[0] += ms
+            ms = 0
+        await asyncio.sleep_ms(ms)
 
     def ticks():
         return time.ticks_add(time.ticks_ms(), virtual[0])
@@ -62,7 +44,6 @@ async def main():
         if name != "progress":
             events.append([name, info])
 
-    uploader.http.socket = Resolver(FAIL_DNS)
     settings = load_config(sys.argv[2])
     store = Store(settings, Clock(ticks_ms=ticks, sleep_ms=sleep_ms))
     up = Uploader(settings, store, [HostLink()], event)

@@ -101,6 +101,11 @@ class Random:
 class Transport:
     """A device's requests to the shared service."""
 
+    roomy = True
+
+    def connections(self):
+        return 2
+
     async def request(self, method, url, headers=(), body=b"", max_body=0):
         await world.sleep(ROUND_TRIP_S)
         path = url[len("https://api.test") :]
@@ -141,6 +146,7 @@ class Memory:
     def __init__(self, device, clock):
         self.device = device
         self.clock = clock
+        self.aside = {}
         self.left = [MemoryEntry(self, i) for i in range(RECORDINGS)]
 
     def pending(self, order):
@@ -174,6 +180,7 @@ class MemoryEntry(Entry):
         self.end = {"count": 1}
         self.recording_id = None
         self.creates = self._sent = 0
+        self.count = 1
         self.asked = self.done = self.live = False
 
     def files(self):
@@ -230,7 +237,8 @@ async def device(number):
 world = World()
 limits = Limits()
 service = Service()
-config = settings(api_url="https://api.test/v1")
+# The files have no bytes, so no hash.
+config = settings(api_url="https://api.test/v1", verify_sha256=False)
 first = {}
 finished = {}
 

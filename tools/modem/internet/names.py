@@ -1,6 +1,7 @@
-"""The mobile network's name server (RFC 1035)."""
+"""A name server (RFC 1035): the mobile network's, or one on this machine's loopback."""
 
 import socket
+import threading
 import time
 
 import dns.exception
@@ -18,14 +19,16 @@ _TTL_S = 60
 
 class Names:
     """`addresses` is {name: address or list of them}, `aliases` {name: name} are CNAMEs,
-    `failing` names are answered with SERVFAIL, all others do not exist. `silent` answers
-    nothing, `delay_s` is waited before each answer. `asked` has the names asked for.
+    `failing` names are answered with SERVFAIL, and so are the next `refuse` queries; all other
+    names do not exist. `silent` answers nothing, `delay_s` is waited before each answer.
+    `asked` has the names asked for.
     """
 
     def __init__(self, addresses=None, aliases=None):
         self.addresses = dict(addresses or {})
         self.aliases = dict(aliases or {})
         self.failing = set()
+        self.refuse = 0
         self.silent = False
         self.delay_s = 0.0
         self.asked = []
@@ -48,6 +51,9 @@ class Names:
         return response.to_wire()
 
     def _fill(self, response, question, name):
+        if self.refuse:
+            self.refuse -= 1
+            return dns.rcode.SERVFAIL
         at = question.name
         for _ in range(8):  # aliases may go round
             if name in self.failing:
@@ -98,3 +104,35 @@ class NameServer:
         self._later = [entry for entry in self._later if entry[0] > now]
         for packet in due:
             self._send(packet)
+
+
+class LocalNameServer:
+    """Answers from `names` over UDP, at `address` (`127.0.0.1:port`), from `with` on."""
+
+    def __init__(self, names: Names):
+        self._names = names
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.address = "%s:%d" % self._socket.getsockname()
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        # An empty datagram ends it.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.sendto(b"", self._socket.getsockname())
+        self._thread.join(10)
+        self._socket.close()
+
+    def _run(self):
+        while True:
+            query, sender = self._socket.recvfrom(512)
+            if not query:
+                return
+            answer = self._names.answer(query)
+            if answer:
+                time.sleep(self._names.delay_s)
+                self._socket.sendto(answer, sender)

@@ -1,7 +1,8 @@
 """Bring the cellular link up and down against the emulator. Runs in MicroPython:
-dial.py PTY CONTROL FAMILY SPEED SETTINGS(JSON) [ATTEMPTS].
+dial.py PTY CONTROL FAMILY SPEED SETTINGS(JSON) [ATTEMPTS [CALLS]].
 
-Prints a line of JSON: for each attempt its outcome (`ok`, or the LinkError's code and text),
+Dials until so many calls (one) were made and ended, or so many attempts. Prints a line of JSON:
+for each attempt its outcome (`ok`, or the LinkError's code and text),
 and at the end `events`, `crashed`, and what the link knows.
 """
 
@@ -53,6 +54,7 @@ async def main():
         lambda event, info: events.append(info),
     )
     out = []
+    calls = int(sys.argv[7]) if len(sys.argv) > 7 else 1
     for _ in range(int(sys.argv[6]) if len(sys.argv) > 6 else 1):
         start = clock.uptime_ms()
         try:
@@ -62,8 +64,11 @@ async def main():
             result = {"ok": False, "code": e.code, "text": str(e)}
         result["seconds"] = (clock.uptime_ms() - start) // 1000
         out.append(result)
-        if result["ok"]:
+        calls -= result["ok"]
+        if not calls:
             break
+        if result["ok"]:
+            await link.down()
     known = {
         "up": link.is_up(),
         "roaming": link.roaming(),
