@@ -18,6 +18,7 @@ _ROOMY = const(400000)
 _SECOND = const(45056)
 _STACK_MIN = const(8192)  # of a thread, which ESP-IDF takes from the same memory
 _FILL = const(4096)
+_OFTEN = const(1024)
 
 
 class Growth:
@@ -33,7 +34,7 @@ class Growth:
         piece = _largest()
         if roomy() or piece < _SECOND + _STACK_MIN:
             return
-        gc.threshold(_FILL)  # collecting often keeps the free heap in few pieces
+        gc.threshold(_OFTEN)  # collecting often keeps the free heap in few pieces
         import _thread
 
         self._lock = lock = _thread.allocate_lock()
