@@ -4,7 +4,6 @@ A module of its own beside `main.py`, because that one is compiled on the device
 """
 
 import asyncio
-import gc
 import sys
 
 from recorders.log import Log
@@ -245,8 +244,6 @@ class App:
     async def run(self):
         """Run for ever."""
         self._event("boot", {"version": __version__, "board": self.board.NAME})
-        # Collecting often keeps the free heap in few pieces.
-        gc.threshold(4096)
         tasks = [asyncio.create_task(self.up.run())]
         if self._microphone():
             tasks.append(asyncio.create_task(self._record()))

@@ -2,15 +2,17 @@
 
 import gc
 
+from .memory import Growth, forget
+
 # What a module leaves behind when loaded lies between code that stays for ever. Collecting
 # after each keeps the free heap in few pieces: a TLS context needs 3 KB in one.
-for _name in ("store", "links.manager", "uploader"):
-    __import__(__name__ + "." + _name)
-    gc.collect()
+with Growth():
+    for _name in ("store", "links.manager", "uploader"):
+        __import__(__name__ + "." + _name)
+        gc.collect()
 
 from .clock import Clock  # noqa: E402
 from .device import Device  # noqa: E402
-from .memory import forget  # noqa: E402
 from .store import Store  # noqa: E402
 from .uploader import Uploader  # noqa: E402
 

@@ -34,7 +34,7 @@ class Proof:
         """Have an Entry of one file completed. Raises ApiError (425 if the service is not done
         yet, `integrity_failure` if it has other bytes than the flash), DamagedError if the
         flash has not what was recorded, TransportError, StorageError."""
-        api = self._s.api
+        api = self._s.calls.api
         if self._learned.value.get("plain") == self._s.settings.api_url:
             return await api.complete(entry.recording_id)
         file = next(entry.files())
@@ -82,7 +82,7 @@ class Proof:
 
     async def _plainly(self, entry):
         # If that is refused, too, it was not the field.
-        await self._s.api.complete(entry.recording_id)
+        await self._s.calls.api.complete(entry.recording_id)
         self._learn(entry)
 
     def _learn(self, entry):

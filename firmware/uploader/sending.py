@@ -1,9 +1,6 @@
 """What sending takes: loaded when something is to be sent, let go while a recording is made
 where memory is short (see `memory`)."""
 
-from .api import DeviceApi
-from .http import Http
-from .s3 import S3
 from .session import Session
 
 # The modules that nothing else needs.
@@ -11,13 +8,52 @@ _PARTS = "sending session proof s3 api http trust connection answer rotation"
 
 
 class Sending:
-    """An `http` client, the device `api` over it, and the `session` over both; `http` (an Http)
-    and `api` (a DeviceApi) are made from the settings if None. The rest as for Session."""
+    """A `session` and what it makes calls with: the device `api` over an `http` client, and
+    `s3`. These are loaded when first asked for: a link that is brought up before them needs the
+    memory, too. `http` (an Http) and `api` (a DeviceApi) are made from the settings if None;
+    the rest as for Session."""
 
     def __init__(self, settings, store, links, emit, http=None, api=None):
-        self.http = http or Http(settings, links)
-        self.api = api or DeviceApi(self.http, settings, store.clock, store.credentials.token)
-        self.session = Session(settings, store, self.api, S3(self.http), links, emit)
+        self._settings = settings
+        self._store = store
+        self._links = links
+        self._http = http
+        self._api = api
+        self._s3 = None
+        self.session = Session(settings, store, self, links, emit)
+
+    @property
+    def http(self):
+        """The Http."""
+        if self._http is None:
+            from .http import Http
+
+            self._http = Http(self._settings, self._links)
+        return self._http
+
+    @property
+    def api(self):
+        """The DeviceApi."""
+        if self._api is None:
+            from .api import DeviceApi
+
+            store = self._store
+            self._api = DeviceApi(self.http, self._settings, store.clock, store.credentials.token)
+        return self._api
+
+    @property
+    def s3(self):
+        """The S3."""
+        if self._s3 is None:
+            from .s3 import S3
+
+            self._s3 = S3(self.http)
+        return self._s3
+
+    def close(self):
+        """Close the connections."""
+        if self._http:
+            self._http.close()
 
 
 def modules(package):

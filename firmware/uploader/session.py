@@ -42,16 +42,15 @@ class _Deferred(Exception):
 class Session:
     """Uploads what is pending in `store`, a pass at a time.
 
-    `api` (a DeviceApi) makes the calls and `s3` (an S3) the PUTs. Of `links` (a LinkManager)
-    the policy is asked before each recording and file, and whether a better link is due;
-    `emit(event, **info)` is told what happens.
+    Of `calls`, `api` (a DeviceApi) makes the calls and `s3` (an S3) the PUTs. Of `links` (a
+    LinkManager) the policy is asked before each recording and file, and whether a better link
+    is due; `emit(event, **info)` is told what happens.
     """
 
-    def __init__(self, settings, store, api, s3, links, emit):
+    def __init__(self, settings, store, calls, links, emit):
         self.settings = settings
         self.store = store
-        self.api = api
-        self.s3 = s3
+        self.calls = calls
         self.links = links
         self.emit = emit
 
@@ -286,7 +285,7 @@ class Pass:
         ):
             if value:
                 fields[key] = value
-        entry.note("id", await _at(CREATE, self._s.api.create_recording(fields)))
+        entry.note("id", await _at(CREATE, self._s.calls.api.create_recording(fields)))
         self._s.store.aside.clear()
         self._progress()
         self._s.emit("created", id=entry.id, recording_id=entry.recording_id)
@@ -306,7 +305,7 @@ class Pass:
         captured_at = self._clock.resolve(file.get("captured_at"))
         if captured_at:
             fields["captured_at"] = captured_at
-        grant = await _at(UPLOAD_URL, self._s.api.upload_url(entry.recording_id, fields))
+        grant = await _at(UPLOAD_URL, self._s.calls.api.upload_url(entry.recording_id, fields))
         grant.url = self._share(grant.url)
         return PendingPut(entry, file, grant, self._clock.uptime_ms() + grant.life_s * 1000)
 
@@ -338,7 +337,7 @@ class Pass:
         reader = entry.open(file)
         error = None
         try:
-            await _at(PUT, self._s.s3.put(put.grant, reader, size, md5, progress))
+            await _at(PUT, self._s.calls.s3.put(put.grant, reader, size, md5, progress))
         except ApiError as e:
             error = e
         finally:
@@ -360,7 +359,7 @@ class Pass:
 
     async def _ask_completion(self, entry):
         if not self._proves(entry):
-            return await self._s.api.complete(entry.recording_id)
+            return await self._s.calls.api.complete(entry.recording_id)
         from .proof import Proof
 
         self._proof = self._proof or Proof(self._s)

@@ -98,7 +98,7 @@ class Uploader:
     def let_go(self):
         """Close the connections and, where memory is short, forget the code that sends."""
         if self._sending:
-            self._sending.http.close()
+            self._sending.close()
             if not self.roomy:
                 self._sending = None
                 from .sending import modules
@@ -189,7 +189,7 @@ class Uploader:
 
     def _close(self):
         if self._sending:
-            self._sending.http.close()
+            self._sending.close()
 
     async def _pass(self):
         """A heartbeat if one is due, then a pass over the queue if there is something to do and

@@ -143,7 +143,7 @@ class Cloud:
     @property
     def api_url(self) -> str:
         """The API's base address."""
-        return f"{'http' if self._plain else 'https'}://localhost:{self.port}/v1"
+        return f"{'http' if self._plain else 'https'}://{self.host}:{self.port}/v1"
 
     @property
     def api_key(self) -> str:

@@ -205,6 +205,14 @@ class Link:
         pass
 
 
+class Calls:
+    """What a session makes calls with."""
+
+    def __init__(self, api, s3):
+        self.api = api
+        self.s3 = s3
+
+
 async def device(number):
     random = Random(SEED * 1000 + number)
     await world.sleep(random() * 60)
@@ -220,7 +228,7 @@ async def device(number):
 
     http = Transport()
     api = DeviceApi(http, config, clock, "dtok_x")
-    session = Session(config, Memory(number, clock), api, S3(http), Link(), emit)
+    session = Session(config, Memory(number, clock), Calls(api, S3(http)), Link(), emit)
     patience = Patience(clock.random)
     while True:
         work = session.begin(patience)
