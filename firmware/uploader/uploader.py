@@ -172,7 +172,6 @@ class Uploader:
                 self._urgent.clear()
                 self.store.ended.clear()
                 if self._paused():
-                    self.let_go()
                     await self._rest(self.store.ended)
                     continue
                 result = await self._pass()
@@ -366,6 +365,8 @@ class Uploader:
     async def _rest(self, event, seconds=None):
         """Wait for `event`, at most so many seconds (None: for ever); meanwhile the links are
         powered down once they were idle for long."""
+        if self._paused():
+            self.let_go()  # a recording began when its exchange had just ended
         if self.heartbeat and self.heartbeat.settle(self.let_go):
             return  # what was decided was decided under other settings
         end = None if seconds is None else self.clock.uptime_ms() + int(seconds * 1000)

@@ -141,6 +141,25 @@ async def test_a_command_starts_and_stops_and_the_recording_arrives():
     assert a.state() == "idle" and watchdog.timeout_ms == 120000 and watchdog.fed > 5
 
 
+async def test_a_command_of_a_heartbeat_starts_a_recording_where_memory_is_short():
+    service = Service("dtok_a")
+    command = {"type": "start_recording", "id": "c1"}
+    service.override = lambda step, number: (
+        service.answer(200, {"status": "ok", "commands": [command]})
+        if (step, number) == ("heartbeat", 0)
+        else None
+    )
+    a = app(service, heartbeat_minutes=60)
+    a.up.roomy = False
+    task = asyncio.create_task(a.run())
+    await asyncio.sleep(3)
+    a.stop()
+    await asyncio.sleep(5)
+    task.cancel()
+    (recording,) = service.recordings.values()
+    assert recording["status"] == "uploaded" and len(recording["files"][0]) > 60000
+
+
 async def test_what_is_recorded_at_ctrl_c_is_ended():
     a = app()
     task = asyncio.create_task(a.run())
