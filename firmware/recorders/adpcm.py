@@ -48,6 +48,15 @@ class Adpcm:
         self._writer = None
 
     @property
+    def native(self):
+        """Whether its inner loop is machine code."""
+        return self._kernel.NATIVE
+
+    def bytes_per_second(self):
+        """What a second of sound takes on flash."""
+        return self._rate * _BLOCK // _SAMPLES
+
+    @property
     def size(self):
         """Bytes written of the present file, the head included."""
         return self._writer.size

@@ -1,5 +1,7 @@
 """The inner loop of `adpcm.py` where machine code can't be loaded: `adpcm_viper.py`'s twin."""
 
+NATIVE = False
+
 
 def encode(samples, n, out, state):
     """Code `n` samples (an even number) from sample 1 on, two a byte, into `out[4:]`.

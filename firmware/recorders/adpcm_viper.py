@@ -5,6 +5,8 @@ What stands in `state` is never negative: a 64-bit word does not get its sign fr
 
 import micropython
 
+NATIVE = True
+
 
 @micropython.viper
 def encode(samples: ptr16, n: int, out: ptr8, state: ptr32):  # noqa: F821

@@ -58,6 +58,22 @@ class Flac:
             i += 1
         self._crc8 = bytes(_crc_table(0x07, 8))
         self._writer = None
+        # Samples and bytes of all its files, for what a second takes.
+        self._taken = self._given = 0
+
+    @property
+    def native(self):
+        """Whether its inner loops are machine code."""
+        return self._kernel.NATIVE
+
+    def bytes_per_second(self):
+        """What a second of sound took so far; of the first 8 s of all, 0.7 of WAV is said.
+
+        Speech took 0.59, noise takes 1.01.
+        """
+        if self._taken < 8 * self._rate:
+            return self._rate * 14 // 10
+        return self._given * self._rate // self._taken
 
     @property
     def size(self):
@@ -125,6 +141,8 @@ class Flac:
         # Counted once it is there: what a full storage cut off is no part of the stream.
         self._md5.update(memoryview(block)[: 2 * n])
         self._samples += n
+        self._taken += n
+        self._given += size
         self._frames += 1
         self._least = min(self._least, size)
         self._most = max(self._most, size)

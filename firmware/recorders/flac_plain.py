@@ -1,5 +1,7 @@
 """The inner loops of `flac.py` where machine code can't be loaded: `flac_viper.py`'s twin."""
 
+NATIVE = False
+
 
 def _sample(samples, i):
     value = samples[2 * i] | samples[2 * i + 1] << 8

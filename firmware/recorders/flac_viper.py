@@ -7,6 +7,8 @@ negative, because a 64-bit word does not get its sign from a ptr32. The layout i
 
 import micropython
 
+NATIVE = True
+
 
 @micropython.viper
 def order(samples: ptr16, n: int) -> int:  # noqa: F821

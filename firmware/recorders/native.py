@@ -3,7 +3,7 @@
 
 def load(name, emit=None):
     """The module `recorders.<name>_viper`, or `recorders.<name>_plain`, which gives the same
-    results and is 20 to 40 times slower.
+    results and is some hundred times slower.
 
     The plain one is loaded, and `emit("plain_code", module=, reason=)` called, if the native
     file is not there, was compiled for another kind of chip (ValueError) or comes as source to
