@@ -106,7 +106,8 @@ def picture(sounds: dict, path: Path):
 
     figure, axes = pyplot.subplots(len(sounds), 1, figsize=(10, 2.6 * len(sounds)), sharex=True)
     for axis, (name, sound) in zip(axes, sounds.items(), strict=True):
-        part = sound[: 8 * RATE] / 32768
+        # Digital silence has no logarithm.
+        part = sound[: 8 * RATE] / 32768 + numpy.resize([1e-7, -1e-7], 8 * RATE)[: len(sound)]
         axis.specgram(part, NFFT=512, Fs=RATE, noverlap=384, vmin=-140, vmax=-30)
         axis.set_title(name, loc="left", fontsize=10)
         axis.set_ylabel("Hz")
