@@ -4,6 +4,7 @@ import sys
 
 sys.path[0] = sys.argv[0].rsplit("/", 1)[0]
 ROOT = sys.path[0] + "/../../"
+sys.path.insert(1, ROOT + "tools/chip/mpy")
 sys.path.insert(1, ROOT + "tools/faults/mpy")
 sys.path.insert(1, ROOT + "tools/crash/mpy")
 sys.path.insert(1, ROOT + "firmware")
