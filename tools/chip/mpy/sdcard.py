@@ -7,7 +7,8 @@ v5.4.2 (spi_master's spi_common.c, esp_driver_sdmmc's sdmmc_host.c):
   OSError(-259, "ESP_ERR_INVALID_STATE") until the first was `deinit()`ed, whatever became of its
   name. On an SDMMC slot (0, 1) a second one comes about, but either's `deinit()` ends both.
 - No card is no error when it is made; `ioctl(4)` then gives -1, which is true.
-- Reads and writes return False when they fail, and take no offset: littlefs can't use it.
+- Reads and writes return True or False, from 1.29 on 0 or -5; they take no offset: littlefs
+  can't use it.
 - A card that was pulled and put back has to be initialised: an object that did so before does
   not do it again, and fails until its `deinit()`, or until ioctl(2) was asked for.
 - After `deinit()` an object still answers ioctl(4) and ioctl(5), from memory.
@@ -15,6 +16,10 @@ v5.4.2 (spi_master's spi_common.c, esp_driver_sdmmc's sdmmc_host.c):
 Not modelled: the finaliser of an object that failed, which may free the bus of another.
 """
 
+import sys
+
+# As the interpreter's own extmod/vfs_blockdev.c expects it.
+OK, FAILED = (0, -5) if sys.implementation.version[:2] >= (1, 29) else (True, False)
 _INVALID_STATE = -0x103
 _SDMMC = (0, 1)
 
@@ -93,14 +98,14 @@ class SDCard:
         return None
 
     def readblocks(self, n, buf):
-        """False if the card did not answer."""
+        """FAILED if the card did not answer."""
         cells = self._cells()
-        return bool(cells) and cells.readblocks(n, buf) == 0
+        return OK if cells and cells.readblocks(n, buf) == 0 else FAILED
 
     def writeblocks(self, n, buf):
-        """False if the card did not answer."""
+        """FAILED if the card did not answer."""
         cells = self._cells()
-        return bool(cells) and cells.writeblocks(n, buf) == 0
+        return OK if cells and cells.writeblocks(n, buf) == 0 else FAILED
 
     def ioctl(self, op, arg):
         """1 initialise, 2 forget that it was, 3 sync, 4 blocks, 5 their size; -1 is failure."""
