@@ -295,7 +295,7 @@ def quarantined(settings, _):
 def retry(settings, local_id):
     """Take a recording back out of quarantine."""
     with Locked(settings):
-        owner.retry(open_store(settings), local_id)
+        owner.requeue(open_store(settings), local_id)
     return 0
 
 
@@ -316,7 +316,7 @@ def held(settings, _):
 def release(settings, local_id):
     """Let a held recording be uploaded under the present token."""
     with Locked(settings):
-        owner.release(open_store(settings), local_id)
+        owner.adopt(open_store(settings), local_id)
     return 0
 
 
@@ -334,7 +334,7 @@ COMMANDS = {
 
 def open_store(settings):
     """The store of a configuration."""
-    return Store.from_config(settings)
+    return Store(settings)
 
 
 class Locked:

@@ -6,7 +6,7 @@ from binascii import hexlify
 
 from _support import folder, raises
 
-from uploader import lines, owner
+from uploader import journal, owner
 from uploader.clock import FLOOR, Clock
 from uploader.errors import DamagedError, MediaTypeError, StorageError
 from uploader.store import Store
@@ -205,7 +205,8 @@ def test_what_the_state_says_is_what_was_noted():
 
 def test_the_state_of_a_one_file_recording_stays_inline_in_littlefs():
     made = b"".join(
-        lines.encode(line) for line in (["id", "rec_" + "0" * 32], ["sent", 0], ["asked"], ["done"])
+        journal.encode(line)
+        for line in (["id", "rec_" + "0" * 32], ["sent", 0], ["asked"], ["done"])
     )
     assert len(made) <= 128, len(made)
 
@@ -255,5 +256,5 @@ def test_listing_a_thousand_recordings_needs_no_more_memory_than_one():
     one = held()
     for seq in range(2, 1001):
         with open(s.path(seq, ".rec"), "wb") as f:
-            f.write(lines.encode({"begin": {"v": 1}}) + lines.encode({"end": {"count": 0}}))
+            f.write(journal.encode({"begin": {"v": 1}}) + journal.encode({"end": {"count": 0}}))
     assert held() - one < 2048, (held(), one)

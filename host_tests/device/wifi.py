@@ -10,6 +10,7 @@ from standins import WLAN
 from uploader.clock import FLOOR, Clock
 from uploader.errors import LinkError
 from uploader.links.wifi import WifiLink
+from uploader.settings import Settings
 
 HOME = {"ssid": "home", "key": "12345678"}
 WORK = {"ssid": "work", "key": "abcdefgh"}
@@ -18,7 +19,8 @@ AIR = {"home": ("12345678", -70), "work": ("abcdefgh", -50), "cafe": ("", -40)}
 
 def link(wlan, *networks):
     ticks = Ticks()
-    return WifiLink(networks, Clock(lambda: FLOOR, ticks.ticks_ms, ticks.sleep_ms), wlan), ticks
+    clock = Clock(lambda: FLOOR, ticks.ticks_ms, ticks.sleep_ms)
+    return WifiLink(Settings({"wifi": networks}), clock, wlan), ticks
 
 
 async def test_the_strongest_known_network_is_taken():

@@ -10,7 +10,7 @@ sys.path.insert(0, sys.argv[0].rsplit("/", 1)[0] + "/../../firmware")
 from uploader import Store, load_config, media
 
 settings = load_config(sys.argv[1])
-store = Store.from_config(settings)
+store = Store(settings)
 recording = store.begin("cut short")
 writer = recording.add(media.kind_of(sys.argv[2]), sys.argv[2])
 with open(sys.argv[4], "rb") as f:

@@ -63,7 +63,7 @@ class PacedI2S(io.IOBase):
 
 async def main():
     settings = load_config(sys.argv[1])
-    store = Store.from_config(settings)
+    store = Store(settings)
     sent = [0]
     whole = {}
     done = asyncio.Event()
@@ -87,11 +87,11 @@ async def main():
                 writer.write(data)
         rec.end()
     i2s = PacedI2S()
-    recorder = WavRecorder(lambda: i2s, store.clock, RATE, 0, settings.segment_seconds)
+    recorder = WavRecorder(lambda: i2s, store.clock, RATE)
     recording = up.record("microphone", live=bool(settings.segment_seconds))
     i2s.start = i2s.last = time.ticks_us()
     uploading = asyncio.create_task(up.run())
-    task = asyncio.create_task(recorder.record(recording))
+    task = asyncio.create_task(recorder.record(recording, 0, settings.segment_seconds))
     await asyncio.sleep(float(sys.argv[2]))
     beside = sent[0]
     recorder.stop()

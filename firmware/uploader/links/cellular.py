@@ -10,8 +10,8 @@ from hashlib import sha256
 from micropython import const
 
 from ..clock import parse_iso
-from ..durable import Durable
 from ..errors import LinkError
+from ..journal import Durable
 from .at import At, AtError, AtTimeoutError, fields
 
 _PPP_S = const(30)
@@ -40,20 +40,20 @@ class Pins:
 
 
 class CellularLink:
-    """`uart` is the modem's machine.UART, `profile` one of `modems`, `pins` a Pins, `settings`
-    the configuration (`apn`, `apn_user`, `apn_password`, `apn_auth`, `sim_pin`, `state`).
-    `make_ppp(uart)` makes a network.PPP; `on_event(event, info)` is told of each step."""
+    """The link over the modem at `uart` (a machine.UART), whose family's Profile is `profile`
+    (see `modems`) and whose lines are `pins` (a Pins). Of the `settings` it reads `apn`,
+    `apn_user`, `apn_password`, `apn_auth`, `sim_pin` and `state`. `on_event(event, info)` gets
+    the event `modem` at each step."""
 
     name = "cellular"
     metered = True
     connection = "4g"
 
-    def __init__(self, uart, profile, pins, settings, clock, make_ppp=None, on_event=None):
+    def __init__(self, uart, profile, pins, settings, clock, on_event=None):
         self._profile = profile
-        self._pins = pins
+        self.pins = pins
         self._settings = settings
         self._clock = clock
-        self._make_ppp = make_ppp
         self._on_event = on_event
         self._at = At(uart, clock, self._urc)
         self._ppp = None
@@ -83,9 +83,7 @@ class CellularLink:
             await self._look()
             refusal = may() if may else None
             if refusal:
-                e = LinkError(refusal.reason, "refused")
-                e.refusal = refusal
-                raise e
+                raise LinkError(refusal.reason, "refused", refusal)
             await self._dial()
             self._rung = 0
         except LinkError as e:
@@ -109,7 +107,7 @@ class CellularLink:
         """True while PPP is. A lost carrier may show only in that nothing moves."""
         if self._ppp is None or not self._ppp.isconnected():
             return False
-        return self._pins.carrier is None or self._pins.carrier()
+        return self.pins.carrier is None or self.pins.carrier()
 
     def roaming(self):
         """True if the modem is registered in a foreign network."""
@@ -132,8 +130,8 @@ class CellularLink:
         """Make the modem answer: it may be on, off, at another baud rate, or still in data
         mode because only the board was reset."""
         profile = self._profile
-        if self._pins.power:
-            self._pins.power(True)
+        if self.pins.power:
+            self.pins.power(True)
         baud = None
         if self._on is not False:
             baud = await self._at.sync(profile.bauds[:1], 2)
@@ -288,7 +286,9 @@ class CellularLink:
         else:
             raise LinkError("no carrier: %s" % error, "no_carrier")
         # A PPP object that failed is thrown away, so each call has a new one (micropython#6541).
-        self._ppp = self._new_ppp()
+        import network
+
+        self._ppp = network.PPP(self._at.uart)
         settings = self._settings
         if settings.apn_auth == "none":
             self._ppp.connect()
@@ -302,13 +302,6 @@ class CellularLink:
         except (OSError, ValueError):
             self.address = None
         self._tell("connected", address=self.address)
-
-    def _new_ppp(self):
-        if self._make_ppp:
-            return self._make_ppp(self._at.uart)
-        import network
-
-        return network.PPP(self._at.uart)
 
     async def _hang_up(self):
         ppp, self._ppp = self._ppp, None
@@ -338,10 +331,10 @@ class CellularLink:
             except (AtError, AtTimeoutError):
                 rung = "reset"
         if rung == "reset":
-            if self._pins.reset:
-                self._pins.reset(True)
+            if self.pins.reset:
+                self.pins.reset(True)
                 await self._clock.sleep_ms(self._profile.reset_ms)
-                self._pins.reset(False)
+                self.pins.reset(False)
             else:
                 try:
                     await self._at.command("+CFUN=1,1", 10)
@@ -392,17 +385,17 @@ class CellularLink:
         self._is_off()
 
     def _is_off(self):
-        if self._pins.power:
-            self._pins.power(False)
+        if self.pins.power:
+            self.pins.power(False)
         self._on = False
         self._dbm = None
         self._registration = 0
 
     async def _press(self, ms):
-        if self._pins.key:
-            self._pins.key(True)
+        if self.pins.key:
+            self.pins.key(True)
             await self._clock.sleep_ms(ms)
-            self._pins.key(False)
+            self.pins.key(False)
 
     async def _until(self, true, seconds):
         end = self._clock.uptime_ms() + seconds * 1000
