@@ -12,11 +12,14 @@ import sys
 HERE = sys.argv[0].rsplit("/", 1)[0]
 sys.path.insert(0, HERE)
 sys.path.insert(1, HERE + "/../../../firmware")
+sys.path.insert(2, HERE + "/../../chip/mpy")
 
 import asyncio
 import json
 
-from standins import PPP, WLAN, Control, Uart, fast_clock, install
+from chip import Chip
+from standins import PPP, Control, Uart, fast_clock, install
+from wlan import AccessPoint, Wlan
 
 from uploader import Store, Uploader, load_config
 from uploader.links import modems
@@ -40,7 +43,7 @@ async def main():
     clock = fast_clock(SPEED, random=lambda: 0.4)
     store = Store(settings, clock)
     wires = Control(int(sys.argv[3]))
-    wlan = WLAN(told=lambda up: wires.tell("wifi %d" % up))
+    wlan = Wlan(Chip(clock.uptime_ms), told=lambda up: wires.tell("wifi %d" % up))
     PPP.keep_quiet = scenario.get("quiet", False)
     sent = [0]
     dropped = []
@@ -56,7 +59,7 @@ async def main():
         if name == "sent":
             sent[0] += 1
             if sent[0] == scenario.get("wifi_after"):
-                wlan.air["home"] = ("12345678", -50)
+                wlan.air.append(AccessPoint("home", "12345678", -50))
 
     uart = Uart(sys.argv[2])
     cellular = CellularLink(uart, modems.sim7600(), wires.pins(), settings, clock, event)
