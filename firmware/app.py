@@ -228,7 +228,9 @@ def _set_machine_time(unix_seconds):
     set_machine_time(unix_seconds)
 
 
-def _deep_sleep(board):
+def deep_sleep(board):
+    """What `App` sleeps with on `board`: until the button or, given `ms`, until then."""
+
     def sleep(ms):
         import machine
 
@@ -252,7 +254,7 @@ def make():
             board,
             settings,
             make_watchdog=lambda ms: machine.WDT(timeout=ms),
-            deep_sleep=_deep_sleep(board),
+            deep_sleep=deep_sleep(board),
         )
     except ConfigError as e:
         print("not provisioned: %s" % e)

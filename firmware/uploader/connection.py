@@ -200,7 +200,7 @@ class Connection:
             if progress and diff(now, reported) >= _REPORT_MS:
                 reported = now
                 progress(sent)
-            if not looks % _LOOK_EVERY and self._early():
+            if sent < size and not looks % _LOOK_EVERY and self._early():
                 return True
         if progress:
             progress(size)

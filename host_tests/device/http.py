@@ -5,7 +5,7 @@ import socket
 import time
 
 from _support import Script, Zeros, answer, fails, raises
-from wire import settings
+from wire import Service, WiredHttp, settings
 
 from uploader import connection
 from uploader.errors import DamagedError, TransportError
@@ -372,6 +372,18 @@ async def test_a_connection_whose_failure_shows_as_writable_is_seen_to_have_fail
         assert e.kind == "connect"
     finally:
         connection.select = real
+
+
+async def test_an_answer_that_comes_with_the_last_chunk_is_not_early():
+    def handle(method, path, headers, body):
+        return Service().answer(200, {})
+
+    # Looks for an early answer fall between chunks: every 16th, and so on the last one, too.
+    for chunks in (15, 16, 32):
+        http = WiredHttp(handle, settings())
+        size = chunks * 4096
+        response = await http.put("http://s3.test/x", (), Zeros(size), size)
+        assert response.status == 200 and not response.early, chunks
 
 
 def test_addresses_are_checked_before_use():
