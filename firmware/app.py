@@ -7,7 +7,6 @@ import asyncio
 import gc
 import sys
 
-from recorders.led import Led
 from recorders.log import Log
 
 from uploader import Clock, Device, Store, Uploader, __version__, load_config, owner
@@ -206,6 +205,7 @@ class App:
         if getattr(self.board, "BUTTON_PIN", None) is not None:
             tasks.append(asyncio.create_task(self._button()))
         if getattr(self.board, "LED_PIN", None) is not None:
+            from recorders.led import Led
             from recorders.parts import line
 
             self.led = Led(line(self.board.LED_PIN), self.clock)

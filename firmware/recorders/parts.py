@@ -71,7 +71,8 @@ class Modem:
         """Its cellular link, or None if no APN is configured."""
         if not settings.apn:
             return None
-        from uploader.links.cellular import CellularLink, Pins
+        from uploader.links.cellular import CellularLink
+        from uploader.links.modem import Pins
 
         # PPP reads in bursts: room for what comes between two polls at 115200 baud.
         uart = UART(1, 115200, tx=self.tx, rx=self.rx, rxbuf=4096, txbuf=2048, timeout=0)

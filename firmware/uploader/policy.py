@@ -6,7 +6,6 @@ govern uploads"). A rule that says no tells why and when it is worth asking agai
 
 from micropython import const
 
-from .data_meter import DataMeter
 from .settings import minutes_of
 
 RULES = ("battery", "hours", "delay", "roaming", "signal", "cap")
@@ -31,15 +30,23 @@ class Refusal:
 
 class Policy:
     """The owner's rules, read from `settings` (a Settings) at each question. `battery` is a
-    callable that returns percent (0-100) or None while unknown, or None without a battery.
-    `meter` is the DataMeter of metered links."""
+    callable that returns percent (0-100) or None while unknown, or None without a battery."""
 
     def __init__(self, settings, clock, battery=None):
         self._settings = settings
         self._clock = clock
-        self.meter = DataMeter(settings, clock)
         self._battery = battery
+        self._meter = None
         self._overridden = ()
+
+    @property
+    def meter(self):
+        """The DataMeter of metered links, made when one is first used."""
+        if self._meter is None:
+            from .data_meter import DataMeter
+
+            self._meter = DataMeter(self._settings, self._clock)
+        return self._meter
 
     def override(self, rules):
         """Let none of the named rules say no; `()` ends that. Raises ValueError for an
@@ -121,8 +128,10 @@ class Policy:
 
     def _cap(self, size):
         limit = self._settings.daily_data_limit_mb * 1000000
+        if not limit:
+            return None
         left = limit - self.meter.used()
-        if not limit or (left > 0 and size <= left):
+        if left > 0 and size <= left:
             return None
         now = self._clock.now()
         wait = _DAY_S if now is None else _DAY_S - (now + self._settings.timezone_s) % _DAY_S

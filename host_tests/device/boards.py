@@ -86,7 +86,7 @@ def settings(**changes):
 def wired(board):
     """The Pins of a board's modem."""
     (_, cellular) = board.links(settings(), Clock(lambda: FLOOR), None)
-    return cellular.pins
+    return cellular.modem.pins
 
 
 def boards():

@@ -4,6 +4,7 @@ way of the rest."""
 import os
 
 from _support import folder, raises
+from wire import settings
 
 from uploader import journal, owner
 from uploader.clock import FLOOR, Clock
@@ -12,7 +13,8 @@ from uploader.store import Store
 
 
 def store(**more):
-    return Store(folder() + "/flash", Clock(lambda: FLOOR + 1000, boot="b"), **more)
+    made = settings(storage=folder() + "/flash", state=folder() + "/state", **more)
+    return Store(made, Clock(lambda: FLOOR + 1000, boot="b"))
 
 
 def path(name):

@@ -5,6 +5,7 @@ import os
 import vfs
 from _support import raises
 from flash import Flash
+from wire import settings
 
 from uploader.clock import FLOOR, Clock
 from uploader.errors import StorageError, StorageFullError
@@ -22,8 +23,9 @@ def flash(kind, blocks):
         vfs.mount(kind(device), "/flash")
 
 
-def store(**more):
-    return Store("/flash/rec", Clock(lambda: FLOOR + 1000), sync_bytes=8192, **more)
+def store(mount=None, **more):
+    made = settings(storage="/flash/rec", sync_bytes=8192, **more)
+    return Store(made, Clock(lambda: FLOOR + 1000), mount)
 
 
 def pattern(at, n):
@@ -118,7 +120,7 @@ def test_low_space_is_told_before_it_comes_to_that():
     flash(vfs.VfsLfs2, 64)
     events = []
     s = store(low_space_bytes=60000)
-    s.on_event = lambda event, info: events.append((event, info.get("free_bytes"), w_size()))
+    s.listen(lambda event, **info: events.append((event, info.get("free_bytes"), w_size())))
     writer = []
 
     def w_size():
@@ -153,7 +155,7 @@ def test_with_the_owners_policy_the_oldest_gives_way_and_it_is_told():
     flash(vfs.VfsLfs2, 48)
     events = []
     s = store(delete_when_full=True)
-    s.on_event = lambda event, info: events.append((event, info.get("id")))
+    s.listen(lambda event, **info: events.append((event, info.get("id"))))
     for _ in range(3):
         rec = s.begin()
         rec.add("audio").write(bytes(30000))
@@ -174,11 +176,11 @@ def test_with_the_owners_policy_the_oldest_gives_way_and_it_is_told():
 def test_free_bytes_is_what_can_be_stored():
     flash(vfs.VfsLfs2, 64)
     s = store()
-    before = s.free_bytes()
+    before = s.space.free_bytes()
     rec = s.begin()
     rec.add("audio").write(bytes(50000))
     rec.end()
-    used = before - s.free_bytes()
+    used = before - s.space.free_bytes()
     assert 50000 <= used <= 50000 + 4 * 4096, used
     vfs.umount("/flash")
 
@@ -216,7 +218,6 @@ async def test_a_card_pulled_while_draining_is_told_and_draining_goes_on_when_it
     from _support import Script, Ticks, answer
 
     from uploader import Uploader
-    from uploader.config import check as configured
     from uploader.links.host import HostLink
     from uploader.mount import mounter
 
@@ -225,9 +226,8 @@ async def test_a_card_pulled_while_draining_is_told_and_draining_goes_on_when_it
     here = [device]
     ticks = Ticks()
     clock = Clock(lambda: FLOOR + 1000, ticks.ticks_ms, ticks.sleep_ms)
-    s = Store(
-        "/flash/rec", clock, mount=mounter(lambda: here[0].revive() if here else gone(), "/flash")
-    )
+    made = settings(storage="/flash/rec", stall_timeout_s=1)
+    s = Store(made, clock, mounter(lambda: here[0].revive() if here else gone(), "/flash"))
     devices = watch(here)
     for _ in range(2):
         rec = s.begin()
@@ -257,9 +257,8 @@ async def test_a_card_pulled_while_draining_is_told_and_draining_goes_on_when_it
                 elif len(waits) == 1:
                     here.clear()
 
-        settings = {"api_url": script.url[:-2], "device_token": "dtok_x", "storage": "/x"}
-        config = configured(dict(settings, roots=[], allow_insecure=True, stall_timeout_s=1))
-        up = Uploader(config, s, [HostLink()], event)
+        made.values["api_url"] = script.url[:-2]
+        up = Uploader(made, s, [HostLink()], event)
         task = asyncio.create_task(up.run())
         while len([e for e in events if e[0] == "completed"]) < 2:
             await asyncio.sleep_ms(1)

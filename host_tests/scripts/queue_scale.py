@@ -58,10 +58,10 @@ def event(name, info):
             most = max(most, gc.mem_alloc())
 
 
-import uploader.store
+import uploader.layout
 
 counter = Count()
-uploader.store.os = counter
+uploader.layout.os = counter
 
 
 async def main():

@@ -82,32 +82,24 @@ class LinkManager:
                 return reason, self._cool_down(link)
         if not refusal:
             return None, 0
-        self._emit(
-            "deferred",
-            rule=refusal.rule,
-            link=link.name,
-            reason=refusal.reason,
-            wait_s=refusal.wait_s,
-        )
+        reason, wait_s = refusal.reason, refusal.wait_s
+        self._emit("deferred", rule=refusal.rule, link=link.name, reason=reason, wait_s=wait_s)
         # Neither tried nor powered before that.
         await self._down(link)
-        backoff = self._cool.get(link.name, (None, 0))[0]
-        until = self._clock.uptime_ms() + int(refusal.wait_s * 1000)
-        self._cool[link.name] = (backoff, until)
-        return refusal.reason, refusal.wait_s
+        self._leave(link, self._backoff(link), wait_s)
+        return reason, wait_s
 
     def failed(self, reason, code=None):
         """Note that traffic over the current link failed; True if another link can be tried at
         once. The only link there is is not left alone: when it is tried again is decided by
         the caller."""
-        link = self.current
-        links = self._in_order()
-        if link is None or len(links) == 1:
-            if code and link:
-                self._emit("link", link=link.name, state="failing", code=code, reason=reason)
+        link, links = self.current, self._in_order()
+        only = len(links) == 1
+        if link and (code or not only):
+            self._emit("link", link=link.name, state="failing", code=code, reason=reason)
+        if link is None or only:
             return False
         self._cool_down(link)
-        self._emit("link", link=link.name, state="failing", code=code, reason=reason)
         for other in links:
             if other is not link and self._left_ms(other) <= 0:
                 return True
@@ -186,10 +178,15 @@ class LinkManager:
     def _left_ms(self, link):
         return self._cool.get(link.name, (None, 0))[1] - self._clock.uptime_ms()
 
+    def _backoff(self, link):
+        return self._cool.get(link.name, (None, 0))[0]
+
     def _cool_down(self, link):
-        backoff = self._cool.get(link.name, (None, 0))[0]
-        if backoff is None:
-            backoff = Backoff(self._clock.random, _COOL_S)
-        wait = backoff.next(_COOL_MAX_S)
-        self._cool[link.name] = (backoff, self._clock.uptime_ms() + int(wait * 1000))
-        return wait
+        backoff = self._backoff(link) or Backoff(self._clock.random, _COOL_S)
+        wait_s = backoff.next(_COOL_MAX_S)
+        self._leave(link, backoff, wait_s)
+        return wait_s
+
+    def _leave(self, link, backoff, wait_s):
+        """Leave a link alone for so long."""
+        self._cool[link.name] = (backoff, self._clock.uptime_ms() + int(wait_s * 1000))

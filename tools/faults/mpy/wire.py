@@ -26,6 +26,8 @@ def settings(**more):
             "ntp_server": "",
         }
     )
+    if "storage" in more:
+        made.values["state"] = more["storage"]
     made.values.update(more)
     return made
 

@@ -9,7 +9,7 @@ import termios
 import time
 
 from uploader.clock import Clock
-from uploader.links.cellular import Pins
+from uploader.links.modem import Pins
 
 
 def install():
