@@ -135,10 +135,10 @@ class Socket(io.IOBase):
 
     def accept(self):
         """(socket, (address, port))."""
-        real, _ = self._sock.accept()
+        real, sender = self._sock.accept()
         sock = Socket(self._net, real, True)
         sock._state = _CONNECTED
-        return sock, ("127.0.0.1", 0)
+        return sock, _tuple(sender)
 
     def connect(self, address):
         """Raises OSError: EINPROGRESS for a socket that does not block."""
@@ -192,9 +192,9 @@ class Socket(io.IOBase):
         return bytes(buf[:got])
 
     def recvfrom(self, n, flags=0):
-        """As recv, with the sender; its address is not asked for here."""
-        data, _ = self._sock.recvfrom(n)
-        return data, ("127.0.0.1", 0)
+        """As recv, with the sender: (data, (address, port))."""
+        data, sender = self._sock.recvfrom(n)
+        return data, _tuple(sender)
 
     def read(self, n=-1):
         """Up to n bytes, all to the end if n is -1; None if it would block at once."""
@@ -323,6 +323,11 @@ class Socket(io.IOBase):
             self._sock.close()
             self._sock = None
             self._net.open.remove(self)
+
+
+def _tuple(sockaddr):
+    # struct sockaddr_in, as the unix port has it.
+    return ".".join(str(b) for b in sockaddr[4:8]), sockaddr[2] << 8 | sockaddr[3]
 
 
 def _is_v4(host):
