@@ -7,10 +7,9 @@ import asyncio
 import gc
 import sys
 
-from recorders.led import Led
 from recorders.log import Log
 
-from uploader import Clock, Store, Uploader, __version__, load_config, owner
+from uploader import Clock, Device, Store, Uploader, __version__, load_config, owner
 from uploader.errors import ConfigError, StorageError, UploaderError
 
 CONFIG = "/config.json"
@@ -19,23 +18,24 @@ _AWAKE_S = 20
 
 
 class App:
-    """A device. `board` is the board's module, `settings` the Settings; `make_watchdog(ms)` and
-    `deep_sleep(ms)` are `machine`'s unless given."""
+    """A device. `board` is the board's module, `settings` the Settings. `make_watchdog(ms)`
+    makes what `machine.WDT` does, `deep_sleep(ms)` sleeps (None: until the button); without
+    one there is none. `clock` and `http` (see Uploader) are made if left out."""
 
-    def __init__(self, board, settings, clock=None, make_watchdog=None, deep_sleep=None):
+    def __init__(self, board, settings, clock=None, make_watchdog=None, deep_sleep=None, http=None):
         self.board = board
         self.settings = settings
         self.clock = clock or Clock(set_machine=_set_machine_time)
         self.log = Log(settings.state.rstrip("/") + "/log", self._now)
-        self.store = Store.from_config(settings, self.clock, board.mount)
+        self.store = Store(settings, self.clock, board.mount)
         self.up = Uploader(
             settings,
             self.store,
             board.links(settings, self.clock, self._event),
             self._event,
-            battery=board.battery,
-            on_command=self._command,
-            firmware_version=__version__,
+            self.command,
+            Device(board.battery, __version__),
+            http,
         )
         self.led = None
         self._make_watchdog = make_watchdog
@@ -60,7 +60,8 @@ class App:
     def _microphone(self):
         return getattr(self.board, "MICROPHONE", None)
 
-    def _command(self, name, command):
+    def command(self, name, command):
+        """Act on a remote command, `start_recording` or `stop_recording`."""
         self.start() if name == "start_recording" else self.stop()
 
     async def _record(self):
@@ -68,20 +69,16 @@ class App:
         from recorders.i2s_wav import WavRecorder, open_microphone
 
         make = getattr(self.board, "make_microphone", None)
-        settings = self.settings
         self._recorder = WavRecorder(
-            make or (lambda: open_microphone(self.board.MICROPHONE)),
-            self.clock,
-            segment_bytes=settings.segment_bytes,
-            segment_seconds=settings.segment_seconds,
+            make or (lambda: open_microphone(self.board.MICROPHONE)), self.clock
         )
         while True:
             await self._start.wait()
             self._start.clear()
             try:
-                live = bool(settings.segment_bytes or settings.segment_seconds)
-                self._recording = self.up.record(live=live)
-                await self._recorder.record(self._recording)
+                most = self.settings.segment_bytes, self.settings.segment_seconds
+                self._recording = self.up.record(live=any(most))
+                await self._recorder.record(self._recording, *most)
             except UploaderError as e:
                 self._event("storage", {"reason": str(e)})
             finally:
@@ -117,7 +114,7 @@ class App:
         idle_since = None
         while True:
             now = self.clock.uptime_ms()
-            alive = now < max(self.up.alive_until_ms, 1) or self.up.alive_until_ms == 0
+            alive = now < self.up.deadline_ms
             if self._recording and self._recorder.samples == samples:
                 # A microphone that gives nothing for so long is stuck.
                 stuck_since = stuck_since or now
@@ -137,7 +134,7 @@ class App:
 
     async def _sleep(self):
         """Deep sleep until the button or the next heartbeat."""
-        await self.up.network.down()
+        await self.up.links.down()
         beat = self.up.heartbeat
         self._event("sleep", {"seconds": int(beat.due_s()) if beat else None})
         if self._deep_sleep:
@@ -150,7 +147,7 @@ class App:
         if self._trouble:
             return self._trouble
         if not self.up.idle:
-            return "uploading" if self.up.network.current else "waiting"
+            return "uploading" if self.up.links.current else "waiting"
         return "idle"
 
     def _event(self, name, info):
@@ -161,7 +158,7 @@ class App:
             self._trouble = "storage_full"
         elif name in ("storage", "error"):
             self._trouble = "error"
-        elif name == "held_back" and info.get("rule") == "battery":
+        elif name == "deferred" and info.get("rule") == "battery":
             self._trouble = "low_battery"
         elif name == "completed":
             self._trouble = None
@@ -176,7 +173,7 @@ class App:
 
     def status(self):
         """What there is to know, as a dict that JSON can carry."""
-        link = self.up.network.current
+        link = self.up.links.current
         credentials = self.store.credentials
         return {
             "board": self.board.NAME,
@@ -208,6 +205,7 @@ class App:
         if getattr(self.board, "BUTTON_PIN", None) is not None:
             tasks.append(asyncio.create_task(self._button()))
         if getattr(self.board, "LED_PIN", None) is not None:
+            from recorders.led import Led
             from recorders.parts import line
 
             self.led = Led(line(self.board.LED_PIN), self.clock)
@@ -230,7 +228,9 @@ def _set_machine_time(unix_seconds):
     set_machine_time(unix_seconds)
 
 
-def _deep_sleep(board):
+def deep_sleep(board):
+    """What `App` sleeps with on `board`: until the button or, given `ms`, until then."""
+
     def sleep(ms):
         import machine
 
@@ -254,7 +254,7 @@ def make():
             board,
             settings,
             make_watchdog=lambda ms: machine.WDT(timeout=ms),
-            deep_sleep=_deep_sleep(board),
+            deep_sleep=deep_sleep(board),
         )
     except ConfigError as e:
         print("not provisioned: %s" % e)

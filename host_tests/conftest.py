@@ -41,7 +41,12 @@ class DeviceFile(pytest.File):
         for node in ast.parse(self.path.read_text()).body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 if node.name.startswith("test_"):
-                    yield DeviceItem.from_parent(self, name=node.name, line=node.lineno)
+                    item = DeviceItem.from_parent(self, name=node.name, line=node.lineno)
+                    for mark in node.decorator_list:
+                        if isinstance(mark, ast.Call) and mark.func.id == "expected_to_fail":
+                            reason = mark.args[0].value
+                            item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+                    yield item
 
 
 class DeviceItem(pytest.Item):

@@ -246,7 +246,7 @@ def test_mip_installs_every_module_and_the_copy_works(cloud, simulator, tmp_path
         "from uploader.links.host import HostLink;"
         "assert uploader.__file__.startswith('/lib/'), uploader.__file__;"
         "s = uploader.load_config('/config.json');"
-        "st = uploader.Store.from_config(s); r = st.begin('mip');"
+        "st = uploader.Store(s); r = st.begin('mip');"
         "r.add('audio').write(b'x' * 3000); r.end();"
         "print(asyncio.run(uploader.Uploader(s, st, [HostLink()]).drain(30)))"
     )

@@ -126,13 +126,13 @@ def test_wifi_is_preferred_and_the_modem_stays_off(field):
     assert outcome["used"] > 20_000
 
 
-def test_a_daily_cap_holds_a_large_file_back_and_lets_a_small_one_go(cloud, tmp_path):
+def test_a_daily_cap_defers_a_large_file_and_lets_a_small_one_go(cloud, tmp_path):
     field = Field(cloud, tmp_path, daily_data_limit_mb=1)
     try:
         with Modem(speed=SPEED) as modem:
             events, outcome = field.run(modem, [1_200_000, 30_000], wifi_after=1)
-            held = names(events, "held_back")
-            assert held[0]["rule"] == "cap" and held[0]["id"] == "000001"
+            deferred = names(events, "deferred")
+            assert deferred[0]["rule"] == "cap" and deferred[0]["id"] == "000001"
             assert outcome["used"] < 100_000 and field.links()[-1] == "wifi"
     finally:
         field.close()
@@ -152,7 +152,7 @@ def test_roaming_is_refused_before_a_byte_is_charged(cloud, tmp_path):
             try:
                 while True:
                     _, name, info = json.loads(process.stdout.readline())
-                    if name == "held_back":
+                    if name == "deferred":
                         break
             finally:
                 process.kill()

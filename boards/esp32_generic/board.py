@@ -13,5 +13,5 @@ battery = None
 
 
 def links(settings, clock, on_event):
-    """The ways to the network, the preferred one first."""
-    return parts.in_order(settings, wifi=parts.wifi(settings, clock))
+    """The ways to the network that the settings have what is needed for."""
+    return parts.present(parts.wifi(settings, clock))

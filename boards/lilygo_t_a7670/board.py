@@ -17,19 +17,13 @@ mount = mounter(lambda: machine.SDCard(slot=2, sck=14, miso=2, mosi=15, cs=13), 
 
 
 def links(settings, clock, on_event):
-    """The ways to the network, the preferred one first."""
-    return parts.in_order(
-        settings,
-        wifi=parts.wifi(settings, clock),
-        cellular=parts.modem(
-            modems.a7670(),
-            settings,
-            clock,
-            on_event,
-            tx=26,
-            rx=27,
-            key=parts.line(4),
-            reset=parts.line(5),
-            power=parts.line(12),
-        ),
+    """The ways to the network that the settings have what is needed for."""
+    modem = parts.Modem(
+        modems.a7670(),
+        tx=26,
+        rx=27,
+        key=parts.line(4),
+        reset=parts.line(5),
+        power=parts.line(12),
     )
+    return parts.present(parts.wifi(settings, clock), modem.link(settings, clock, on_event))

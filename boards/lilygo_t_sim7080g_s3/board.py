@@ -71,18 +71,6 @@ mount = mounter(lambda: machine.SDCard(slot=1, width=1, sck=38, cmd=39, data=(40
 
 
 def links(settings, clock, on_event):
-    """The ways to the network, the preferred one first."""
-    return parts.in_order(
-        settings,
-        wifi=parts.wifi(settings, clock),
-        cellular=parts.modem(
-            modems.sim7080(),
-            settings,
-            clock,
-            on_event,
-            tx=5,
-            rx=4,
-            key=parts.line(41),
-            power=_pmu.modem,
-        ),
-    )
+    """The ways to the network that the settings have what is needed for."""
+    modem = parts.Modem(modems.sim7080(), tx=5, rx=4, key=parts.line(41), power=_pmu.modem)
+    return parts.present(parts.wifi(settings, clock), modem.link(settings, clock, on_event))

@@ -17,13 +17,8 @@ mount = mounter(lambda: machine.SDCard(slot=2, sck=14, miso=2, mosi=15, cs=13), 
 
 
 def links(settings, clock, on_event):
-    """The ways to the network, the preferred one first."""
+    """The ways to the network that the settings have what is needed for."""
     # Low is flight mode, in which the modem answers but has no radio.
     parts.line(25)(True)
-    return parts.in_order(
-        settings,
-        wifi=parts.wifi(settings, clock),
-        cellular=parts.modem(
-            modems.sim7600(), settings, clock, on_event, tx=27, rx=26, key=parts.line(4)
-        ),
-    )
+    modem = parts.Modem(modems.sim7600(), tx=27, rx=26, key=parts.line(4))
+    return parts.present(parts.wifi(settings, clock), modem.link(settings, clock, on_event))

@@ -8,7 +8,7 @@ import time
 
 sys.path.insert(0, __file__[: __file__.rfind("/") + 1] + "../../firmware")
 
-from uploader import Store, Uploader, load_config, media, owner
+from uploader import Store, Uploader, layout, load_config, owner
 from uploader.errors import ConfigError, MediaTypeError, StorageError
 from uploader.links.host import HostLink
 from uploader.recording import check_about, check_time
@@ -20,7 +20,7 @@ micropython main.py CONFIG.json drain [--timeout S]
 micropython main.py CONFIG.json status
 micropython main.py CONFIG.json quarantined
 micropython main.py CONFIG.json held
-micropython main.py CONFIG.json retry|release|discard ID
+micropython main.py CONFIG.json requeue|adopt|discard ID
 
 Times are ISO 8601 with a zone, like 2026-01-31T23:59:59Z. MicroPython takes arguments of up to
 255 bytes: longer metadata goes into a file. Exit status: 0 done; 1 something is
@@ -119,16 +119,16 @@ def parse_file(text):
         for usual in (".jpeg", ".opus", ".webm", ".flac"):
             if name.endswith(usual):
                 name = {".jpeg": ".jpg", ".opus": ".opu", ".webm": ".wbm", ".flac": ".fla"}[usual]
-        content_type = media.from_extension(name)
+        content_type = layout.content_type_of(name)
         if content_type is None:
             raise UsageError(
                 "%s: unknown extension; say FILE=CONTENT_TYPE with one of: %s"
-                % (path, ", ".join(media.allowed()))
+                % (path, ", ".join(layout.content_types()))
             )
-    if content_type not in media.allowed():
+    if content_type not in layout.content_types():
         raise UsageError(
             "content type %r is not allowed; allowed: %s"
-            % (content_type, ", ".join(media.allowed()))
+            % (content_type, ", ".join(layout.content_types()))
         )
     return path, content_type, captured_at
 
@@ -161,7 +161,7 @@ def add(settings, options):
         buf = bytearray(settings.chunk_bytes)
         mv = memoryview(buf)
         for path, content_type, captured_at in files:
-            writer = recording.add(media.kind_of(content_type), content_type, captured_at)
+            writer = recording.add(layout.kind_of(content_type), content_type, captured_at)
             with open(path, "rb") as f:
                 while True:
                     n = f.readinto(buf)
@@ -292,10 +292,10 @@ def quarantined(settings, _):
     return 0
 
 
-def retry(settings, local_id):
-    """Take a recording back out of quarantine."""
+def requeue(settings, local_id):
+    """Put a recording in quarantine back into the queue."""
     with Locked(settings):
-        owner.retry(open_store(settings), local_id)
+        owner.requeue(open_store(settings), local_id)
     return 0
 
 
@@ -313,10 +313,10 @@ def held(settings, _):
     return 0
 
 
-def release(settings, local_id):
+def adopt(settings, local_id):
     """Let a held recording be uploaded under the present token."""
     with Locked(settings):
-        owner.release(open_store(settings), local_id)
+        owner.adopt(open_store(settings), local_id)
     return 0
 
 
@@ -325,16 +325,16 @@ COMMANDS = {
     "drain": (parse_drain, drain),
     "status": (parse_none, status),
     "quarantined": (parse_none, quarantined),
-    "retry": (parse_id, retry),
+    "requeue": (parse_id, requeue),
     "discard": (parse_id, discard),
     "held": (parse_none, held),
-    "release": (parse_id, release),
+    "adopt": (parse_id, adopt),
 }
 
 
 def open_store(settings):
     """The store of a configuration."""
-    return Store.from_config(settings)
+    return Store(settings)
 
 
 class Locked:

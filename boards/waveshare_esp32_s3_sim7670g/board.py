@@ -33,9 +33,6 @@ mount = mounter(lambda: machine.SDCard(slot=1, width=1, sck=5, cmd=4, data=(6,))
 
 
 def links(settings, clock, on_event):
-    """The ways to the network, the preferred one first."""
-    return parts.in_order(
-        settings,
-        wifi=parts.wifi(settings, clock),
-        cellular=parts.modem(modems.sim7670(), settings, clock, on_event, tx=18, rx=17),
-    )
+    """The ways to the network that the settings have what is needed for."""
+    modem = parts.Modem(modems.sim7670(), tx=18, rx=17)
+    return parts.present(parts.wifi(settings, clock), modem.link(settings, clock, on_event))

@@ -33,14 +33,12 @@ def open_microphone(pins, rate=16000):
 
 class WavRecorder:
     """Records what `make_stream()` gives (a machine.I2S or the like, with `readinto` and
-    `deinit`) into a recording, as one WAV file or, with `segment_bytes` or `segment_seconds`,
-    several."""
+    `deinit`) into recordings: mono, 16 bit, `rate` samples a second."""
 
-    def __init__(self, make_stream, clock, rate=16000, segment_bytes=0, segment_seconds=0):
+    def __init__(self, make_stream, clock, rate=16000):
         self._make_stream = make_stream
         self._clock = clock
         self._rate = rate
-        self._segments = (segment_bytes, segment_seconds)
         self._stop = False
         self.samples = 0  # of the present recording
 
@@ -48,8 +46,9 @@ class WavRecorder:
         """Make `record` end after the buffer that it is at."""
         self._stop = True
 
-    async def record(self, recording):
-        """Fill `recording` until `stop`; its files are closed when this returns.
+    async def record(self, recording, segment_bytes=0, segment_seconds=0):
+        """Fill `recording` until `stop`; its files are closed when this returns: one WAV file,
+        or several of at most so much each (0: no limit).
 
         Raises StorageFullError, StorageError: what was recorded until then is kept.
         """
@@ -60,11 +59,11 @@ class WavRecorder:
 
         def open_file():
             # Each file's moment: segments are put in order by it.
-            captured_at = self._clock.stamp() if any(self._segments) else None
+            captured_at = self._clock.stamp() if segment_bytes or segment_seconds else None
             writer = recording.add("audio", "audio/wav", captured_at)
             return WavWriter(writer, self._rate)
 
-        files = Segments(open_file, self._clock, *self._segments)
+        files = Segments(open_file, self._clock, segment_bytes, segment_seconds)
         stream = self._make_stream()
         reader = asyncio.StreamReader(stream)
         try:

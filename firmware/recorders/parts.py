@@ -52,22 +52,34 @@ def wifi(settings, clock):
         return None
     from uploader.links.wifi import WifiLink
 
-    return WifiLink(settings.wifi, clock)
+    return WifiLink(settings, clock)
 
 
-def modem(profile, settings, clock, on_event, tx, rx, key=None, reset=None, power=None, uart=1):
-    """The cellular link of a modem at UART pins `tx`, `rx`; `key`, `reset` and `power` are
-    callables (see `line`). None if no APN is configured."""
-    if not settings.apn:
-        return None
-    from uploader.links.cellular import CellularLink, Pins
+class Modem:
+    """A modem as it is wired: its family's `profile` (see `uploader.links.modems`), the pins
+    `tx` and `rx` of UART 1, and its other lines, callables (see `line`) or None."""
 
-    # PPP reads in bursts: room for what comes between two polls at 115200 baud.
-    port = UART(uart, 115200, tx=tx, rx=rx, rxbuf=4096, txbuf=2048, timeout=0)
-    pins = Pins(key, reset, power)
-    return CellularLink(port, profile, pins, settings, clock, None, on_event)
+    def __init__(self, profile, tx, rx, key=None, reset=None, power=None):
+        self.profile = profile
+        self.tx = tx
+        self.rx = rx
+        self.key = key
+        self.reset = reset
+        self.power = power
+
+    def link(self, settings, clock, on_event):
+        """Its cellular link, or None if no APN is configured."""
+        if not settings.apn:
+            return None
+        from uploader.links.cellular import CellularLink
+        from uploader.links.modem import Pins
+
+        # PPP reads in bursts: room for what comes between two polls at 115200 baud.
+        uart = UART(1, 115200, tx=self.tx, rx=self.rx, rxbuf=4096, txbuf=2048, timeout=0)
+        pins = Pins(self.key, self.reset, self.power)
+        return CellularLink(uart, self.profile, pins, settings, clock, on_event)
 
 
-def in_order(settings, **links):
-    """The links that are there, in the order of the settings' `network_preference`."""
-    return [links[name] for name in settings.network_preference if links.get(name)]
+def present(*links):
+    """Those of the links that are there."""
+    return [link for link in links if link]

@@ -1,7 +1,6 @@
 """Recordings on flash become complete recordings in the cloud; see the repository's README."""
 
 import gc
-import sys
 
 # What a module leaves behind when loaded lies between code that stays for ever. Collecting
 # after each keeps the free heap in few pieces: a TLS context needs 3 KB in one.
@@ -11,23 +10,19 @@ for _name in ("http", "store", "api", "session", "uploader"):
 
 from .clock import Clock  # noqa: E402
 from .store import Store  # noqa: E402
-from .uploader import Uploader  # noqa: E402
+from .uploader import Device, Uploader  # noqa: E402
 
 __version__ = "0.1.0"
-__all__ = ("Clock", "Store", "Uploader", "load_config")
+__all__ = ("Clock", "Device", "Store", "Uploader", "load_config")
 
 
 def load_config(path):
     """The Settings of a JSON file. Raises errors.ConfigError, whose one line names the file
-    and the key.
-
-    The code that checks is forgotten again: it is needed once, and some 10 KB large.
-    """
+    and the key."""
     from . import config
 
     try:
         return config.load(path)
     finally:
-        del sys.modules[config.__name__]
-        globals().pop("config", None)
+        config.forget()
         gc.collect()

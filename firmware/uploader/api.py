@@ -1,6 +1,5 @@
 """The device API (its reference: `POST /recordings`, `.../upload-url`, `.../upload-complete`,
-`/devices/me/heartbeat`, `/devices/{id}/token/refresh`), over any transport with
-`await request(method, url, headers, body, max_body)`."""
+`/devices/me/heartbeat`, `/devices/{id}/token/refresh`)."""
 
 import json
 
@@ -12,6 +11,7 @@ from .settings import redact
 
 _URL_LIFE_S = const(3600)  # upload-url reference: "Upload URLs expire after 1 hour"
 _MAX_ID = const(96)
+_MAX_ANSWER = const(16384)  # bytes
 
 
 class Grant:
@@ -26,28 +26,33 @@ class Grant:
 
 
 class DeviceApi:
-    """Calls of a device token. All raise TransportError and ApiError.
+    """Calls to the API below `settings.api_url` with a device token. All raise TransportError
+    and ApiError.
 
-    `base_url` is the API's address without a slash at its end, `token` the device token.
+    `http` makes the requests (an Http, or another with its `request`). `clock` is refined by
+    the Date of each answer. `token` is the device token, which may be replaced. `device_id`
+    is the device's id once an answer told it, `accepted` whether the service took the token.
     """
 
-    def __init__(self, transport, base_url, token):
-        self._transport = transport
-        self._base = base_url
+    def __init__(self, http, settings, clock, token):
         self.token = token
-        self.on_date = None  # called with the server's time, Unix seconds
-        self.device_id = None  # as an answer told it
-        self.accepted = False  # whether the service ever took this token
+        self.device_id = None
+        self.accepted = False
+        self._http = http
+        self._settings = settings
+        self._clock = clock
 
     async def create_recording(self, fields):
-        """Create a recording from a dict of its optional fields; the service's id for it."""
+        """Create a recording; the service's id for it (text). `fields` is the request's dict:
+        `name`, `started_at`, `ended_at`, `metadata`, all optional."""
         answer = await self._call("/recordings", fields)
         if is_identifier(answer.get("device_id")):
             self.device_id = answer["device_id"]
         return _identifier(answer.get("id"))
 
     async def upload_url(self, recording_id, file):
-        """Ask for a Grant. `file` is a dict of the request's fields."""
+        """A Grant for one file. `file` is the request's dict: `type`, `content_type`,
+        `file_size_bytes`, and `captured_at` if known."""
         answer, date = await self._call_dated("/recordings/%s/upload-url" % recording_id, file)
         url = answer.get("upload_url")
         headers = answer.get("headers") or {}
@@ -86,10 +91,11 @@ class DeviceApi:
         if fields is not None:
             headers.append(("Content-Type", "application/json"))
             body = json.dumps(fields).encode()
-        response = await self._transport.request("POST", self._base + path, headers, body, 16384)
+        url = self._settings.api_url + path
+        response = await self._http.request("POST", url, headers, body, _MAX_ANSWER)
         date = clock.parse_http_date(response.headers.get("date", ""))
-        if date and self.on_date:
-            self.on_date(date)
+        if date:
+            self._clock.refine(date)
         if not 200 <= response.status < 300:
             raise _api_error(response, date, self.token)
         self.accepted = True
@@ -103,14 +109,6 @@ class DeviceApi:
 
 # Fields that frame or address a request are this side's alone to set.
 _FRAMING = ("host", "content-length", "transfer-encoding", "connection", "authorization", "expect")
-
-
-def s3_error(response):
-    """The ApiError of an S3 answer (S3 API reference, "Error responses": XML)."""
-    text = _text(response.body)
-    code = _between(text, "<Code>", "</Code>") or "status %d" % response.status
-    message = redact(_between(text, "<Message>", "</Message>"))
-    return ApiError(response.status, code[:64], message[:200])
 
 
 def _api_error(response, date, token):
@@ -134,19 +132,6 @@ def _json(body):
         return json.loads(body)
     except (ValueError, MemoryError, RuntimeError):  # RuntimeError: nested too deeply
         return None
-
-
-def _text(body):
-    try:
-        return body.decode()
-    except UnicodeError:
-        return ""
-
-
-def _between(text, start, end):
-    i = text.find(start)
-    j = text.find(end, i)
-    return text[i + len(start) : j] if 0 <= i < j else ""
 
 
 def is_identifier(value):

@@ -1,4 +1,4 @@
-"""Wall time and waiting, both injectable.
+"""Wall time, waiting and the chance in it, all injectable.
 
 Wall time is kept as an offset to an uptime that never jumps, so whoever else sets the
 machine's clock during a drain can't move it. It is unknown until a source is believed:
@@ -7,7 +7,9 @@ beyond it is garbage. `timesync` asks the sources; which of them is believed is 
 """
 
 import asyncio
+import os
 import time
+from binascii import hexlify
 
 from micropython import const
 
@@ -16,8 +18,6 @@ FLOOR = const(1767225600)
 # Unix seconds of 2000-01-01, the epoch of MicroPython's esp32 port.
 _Y2000 = const(946684800)
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
-
-
 # How far ahead of the last known time a machine clock is believed.
 _AHEAD = const(366 * 86400)
 _AHEAD_OF_FLOOR = const(10 * 366 * 86400)
@@ -30,16 +30,26 @@ _FINE_S = const(2)
 class Clock:
     """The device's time.
 
-    `machine_time` gives the machine clock in Unix seconds, `ticks_ms` a wrapping
-    millisecond counter, `sleep_ms` an awaitable wait; tests give their own.
-    `set_machine` is called with Unix seconds when the machine's clock must follow
-    (certificate dates are checked against that one). `floor` is a time that has certainly
-    passed; `source` is `machine`, `modem`, `sntp`, `server` or None.
+    `machine_time()` gives the machine clock in Unix seconds, `ticks_ms()` a wrapping
+    millisecond counter, `await sleep_ms(n)` waits, `random()` gives floats in [0, 1) for
+    jitter; tests give their own. `set_machine(unix_seconds)` sets the machine's clock, which
+    certificates' dates are checked against; without it that clock is left alone. `boot` is
+    text that names this boot.
+
+    `floor` is a time (Unix seconds) that has certainly passed; `source` tells who the present
+    one is from: `machine`, `modem`, `sntp`, `server`, or None while it is unknown.
     """
 
     def __init__(
-        self, machine_time=None, ticks_ms=None, sleep_ms=None, set_machine=None, boot=None
+        self,
+        machine_time=None,
+        ticks_ms=None,
+        sleep_ms=None,
+        set_machine=None,
+        boot=None,
+        random=None,
     ):
+        self.random = random or _uniform
         self._machine = machine_time or unix_time
         self._ticks = ticks_ms or time.ticks_ms
         self.sleep_ms = sleep_ms or asyncio.sleep_ms
@@ -49,7 +59,7 @@ class Clock:
         self._offset = None  # Unix seconds minus uptime in seconds
         self.source = None
         # Names this boot: a time that was counted in uptime can be told only by its own boot.
-        self.boot = boot or _random_hex()
+        self.boot = boot or hexlify(os.urandom(4)).decode()
         self.floor = 0
         self.start_from(FLOOR)
 
@@ -152,24 +162,31 @@ class Clock:
                 return
             await self.sleep_ms(min(left, 3600000))
 
-    async def wait(self, nudge, seconds=None):
-        """Wait until the asyncio.Event `nudge` is set, at most `seconds` (None: for ever).
-
-        It is cleared on return; what it stands for is the caller's to look at.
-        """
-        timer = None
-        if seconds is not None:
-            timer = asyncio.create_task(self._nudge(nudge, seconds))
+    async def wait(self, event, seconds=None):
+        """Wait until the asyncio.Event `event` is set, at most `seconds` (None: for ever). It
+        stays set: what it stands for is the caller's to look at, and to clear."""
+        if seconds is None:
+            await event.wait()
+            return
+        either = asyncio.Event()
+        tasks = [
+            asyncio.create_task(_then(event.wait(), either)),
+            asyncio.create_task(_then(self.sleep(seconds), either)),
+        ]
         try:
-            await nudge.wait()
+            await either.wait()
         finally:
-            nudge.clear()
-            if timer:
-                timer.cancel()
+            for task in tasks:
+                task.cancel()
 
-    async def _nudge(self, nudge, seconds):
-        await self.sleep(seconds)
-        nudge.set()
+
+async def _then(awaitable, event):
+    await awaitable
+    event.set()
+
+
+def _uniform():
+    return int.from_bytes(os.urandom(3), "big") / 16777216
 
 
 def unix_time():
@@ -186,13 +203,6 @@ def set_machine_time(unix_seconds):
         RTC().datetime((t[0], t[1], t[2], t[6], t[3], t[4], t[5], 0))
     except (ImportError, AttributeError):
         pass  # the desktop's clock is the desktop's
-
-
-def _random_hex():
-    import os
-    from binascii import hexlify
-
-    return hexlify(os.urandom(4)).decode()
 
 
 def iso(unix_seconds):

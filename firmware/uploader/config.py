@@ -1,9 +1,10 @@
-"""Reads, checks and explains the configuration.
+"""Reads and checks the configuration, and says what is wrong with it.
 
-Once that is done it is in the way: `uploader.load_config` forgets this module again.
+It is needed seldom and some 10 KB large: whoever loads it calls `forget`.
 """
 
 import json
+import sys
 
 from .errors import ConfigError
 from .settings import Settings, minutes_of
@@ -169,8 +170,8 @@ def _check_times(settings):
 
 
 def amend(settings, changes):
-    """Make `changes` (a dict of keys and values) hold, all of them or, if together they are
-    not valid, those that are by themselves; the dict of those that now hold."""
+    """Let `changes` (a dict of keys and values) hold, all of them or, if together they are
+    not valid, those that are by themselves; returns the dict of those that now hold."""
     try:
         _try(settings, changes)
         return changes
@@ -225,6 +226,14 @@ def check_root(path):
     # A DER certificate is an ASN.1 SEQUENCE with a long-form length (X.690 section 8.1).
     if len(head) < 2 or head[0] != 0x30 or head[1] not in (0x81, 0x82):
         raise ConfigError("key 'roots': %s is not a certificate in DER form (PEM?)" % path)
+
+
+def forget():
+    """Let this module's memory be collected; the next import loads it again."""
+    package, _, name = __name__.rpartition(".")
+    sys.modules.pop(__name__, None)
+    if hasattr(sys.modules[package], name):
+        delattr(sys.modules[package], name)
 
 
 def _path(base, path):

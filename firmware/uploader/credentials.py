@@ -9,7 +9,7 @@ import os
 from binascii import hexlify
 from hashlib import sha256
 
-from .durable import Durable
+from .journal import Durable
 
 
 class Credentials:

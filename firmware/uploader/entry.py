@@ -1,10 +1,12 @@
 """A stored recording as it is read back: its manifest and how far its upload got."""
 
+import asyncio
 import hashlib
+import os
 from binascii import hexlify, unhexlify
 
-from . import lines, media
-from .errors import StorageError
+from . import journal, layout
+from .errors import DamagedError, StorageError
 
 # What the lines of a `.sta` file mean. They are short: a state file of up to 128 bytes
 # lives in littlefs's directory metadata, where an append costs no erase.
@@ -15,21 +17,23 @@ from .errors import StorageError
 #   ["asked"]             completion is about to be asked for
 #   ["done"]              the service acknowledged completion; only deletion is left
 #   ["bad", reason, damaged]  quarantined
-#   ["retry"]             taken back into the queue by the owner
-#   ["binding", id]       released by the owner to be uploaded under this binding
+#   ["retry"]             put back into the queue by the owner
+#   ["binding", id]       to be uploaded under this binding, says the owner
 
 
 class Entry:
-    """One recording. Only `Store` makes them.
+    """One stored recording, as its two files say. Only `Store` makes them.
 
-    `begin` and `end` are the manifest's dicts (`end` None while recording or if
-    interrupted), `count` the number of its files, `recording_id` the service's id or None,
-    `creates` how often it was created, `priority` 0 to 9, `bad` the quarantine reason or
-    None, `damaged` whether that reason lies with the files, `live` whether it is still being
-    recorded.
+    `id` is its local id, `seq` the same as a number. `begin` and `end` are the manifest's
+    dicts (`end` None while it is recorded or if interrupted), `count` the number of its files,
+    `priority` 0 to 9, `binding` the end user's binding. `recording_id` is the service's id or
+    None, `creates` how often it was created, `asked` whether completion was asked for, `done`
+    whether it was acknowledged. `bad` is the quarantine's reason or None, `damaged` whether
+    that lies with the files, `strange` whether whole lines mean nothing to this version.
+    `live` tells that it is still being recorded. Raises StorageError.
     """
 
-    def __init__(self, store, seq):
+    def __init__(self, store, seq, live=False):
         self.seq = seq
         self.id = "%06d" % seq
         self._store = store
@@ -38,17 +42,17 @@ class Entry:
         self.recording_id = None
         self.creates = 0
         self.asked = self.done = False
-        self.live = False
+        self.live = live
         self.bad = None
         self.damaged = False
         self.binding = None
         self.priority = 0
         self._sent = 0  # bit i: file i
         self._md5 = {}
-        self._skip = 0  # file lines that a retry has made void
+        self._skip = 0  # file lines that a requeuing has made void
         self._interrupted = False
         self._state_path = store.path(seq, ".sta")
-        self.strange = False  # whole lines that mean nothing to this version
+        self.strange = False
         self._take(store.path(seq, ".rec"), self._manifest)
         self._take(self._state_path, self._apply)
 
@@ -61,7 +65,7 @@ class Entry:
 
     def _read(self, path):
         try:
-            yield from lines.read(path)
+            yield from journal.read(path)
         except OSError as e:
             if e.errno != 2:  # ENOENT: not there yet
                 raise StorageError("%s can't be read: %s" % (path, e))
@@ -72,13 +76,13 @@ class Entry:
             self.priority = min(9, max(0, line["begin"].get("priority", 0)))
             self.begin = line["begin"]
         elif "file" in line:
-            media.file_name(line["file"]["index"], line["file"]["content_type"])
+            layout.media_name(line["file"]["index"], line["file"]["content_type"])
             line["file"]["size"] + 0
             self.count += 1
         elif "end" in line:
             self._interrupted = line["end"].get("interrupted", False)
             self.end = line["end"]
-        elif "anew" in line:
+        elif "again" in line:
             self._skip += self.count
             self.count = 0
             self.end = None
@@ -154,12 +158,24 @@ class Entry:
         return file.get("md5") or self._md5.get(file["index"])
 
     def open(self, file):
-        """A file's MediaReader. Raises DamagedError if it is missing or too short."""
-        return self._store.open_media(self.seq, file)
+        """The MediaReader of one of `files()`. Raises DamagedError if the file is missing or
+        too short, StorageError."""
+        rest = layout.media_name(file["index"], file["content_type"])
+        path = self._store.path(self.seq, rest)
+        try:
+            size = os.stat(path)[6]
+            if size >= file["size"]:
+                return MediaReader(open(path, "rb"), file.get("head"))
+        except OSError as e:
+            if e.errno != 2:  # ENOENT
+                raise StorageError("%s can't be read: %s" % (path, e))
+            raise DamagedError("%s is missing" % path)
+        raise DamagedError("%s has %d of its %d bytes" % (path, size, file["size"]))
 
 
 class MediaReader:
-    """A stored file as it is to be sent: `readinto(buf)`, `close()`."""
+    """A stored file as it is to be sent: the open file `f`, its first bytes those of `head`
+    (hex) if given."""
 
     def __init__(self, f, head=None):
         self._file = f
@@ -180,15 +196,20 @@ class MediaReader:
         self._file.close()
 
 
-async def digest(reader, size, buf, breathe):
-    """MD5 (hex) of the first `size` bytes of `reader`; `await breathe()` after each chunk."""
+async def digest(reader, size, buf):
+    """MD5 (hex) of the first `size` bytes of `reader`, or of what it has; other tasks run
+    after each chunk of `buf`. Raises OSError."""
     md5 = hashlib.md5()
     mv = memoryview(buf)
-    while size > 0:
-        n = reader.readinto(mv[: min(size, len(buf))])
-        if not n:
-            break
-        md5.update(mv[:n])
-        size -= n
-        await breathe()
-    return hexlify(md5.digest()).decode()
+    try:
+        while size > 0:
+            n = reader.readinto(mv[: min(size, len(buf))])
+            if not n:
+                break
+            md5.update(mv[:n])
+            size -= n
+            await asyncio.sleep_ms(0)
+    finally:
+        # Also when it is given up: an open hash may hold the chip's engine.
+        md5 = md5.digest()
+    return hexlify(md5).decode()

@@ -35,12 +35,17 @@ class DamagedError(StorageError):
 class LinkError(UploaderError):
     """A link (WiFi, cellular) could not be brought up.
 
-    `code` is a short word for what went wrong; README of `firmware/` lists them.
+    `code` is a short word for what went wrong; README of `firmware/` lists them. `wait_s` is
+    how many seconds later it is worth trying again (None if that is not known), `refusal` the
+    policy's Refusal if it was what ended the attempt, else None.
     """
 
-    def __init__(self, text, code="failed"):
+    wait_s = None
+
+    def __init__(self, text, code="failed", refusal=None):
         super().__init__(text)
         self.code = code
+        self.refusal = refusal
 
 
 class TransportError(UploaderError):
@@ -51,8 +56,11 @@ class TransportError(UploaderError):
     `cert` is a certificate that does not prove the server, `cert_time` one whose dates
     do not fit this device's clock, `protocol` an answer that breaks HTTP's rules,
     `refused` something this side declines to do (an address that is not https).
-    `answered` says whether any byte of an answer had arrived.
+    `answered` says whether any byte of an answer had arrived, `step` at which step of an
+    upload it was met (one of `retry`'s; None elsewhere).
     """
+
+    step = None
 
     def __init__(self, kind, text, answered=False):
         super().__init__(text)
@@ -65,8 +73,11 @@ class ApiError(UploaderError):
 
     `status` is the HTTP status, `code` and `message` the server's own words (bounded),
     `reset_at` the epoch second of `X-RateLimit-Reset` (None if absent or unusable),
-    `server_time` the epoch second of its `Date` header (None if absent).
+    `server_time` the epoch second of its `Date` header (None if absent), `step` at which
+    step of an upload it was met (one of `retry`'s; None elsewhere).
     """
+
+    step = None
 
     def __init__(self, status, code, message, reset_at=None, server_time=None):
         super().__init__("%d %s: %s" % (status, code, message))

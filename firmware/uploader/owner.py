@@ -1,4 +1,4 @@
-"""What the owner may see and do: the queue's status, quarantine, recordings held back.
+"""What the owner may see and do: the queue's status, quarantine, held recordings.
 
 Functions of a Store in a module of their own, because a device that only records and uploads
 need not load them.
@@ -6,9 +6,8 @@ need not load them.
 
 import os
 
-from . import media
+from . import layout
 from .errors import StorageError
-from .store import VERSION
 
 
 def status(store):
@@ -24,7 +23,7 @@ def status(store):
         "quarantined": 0,
         "held": 0,
         "bytes": 0,
-        "free_bytes": store.free_bytes(),
+        "free_bytes": store.space.free_bytes(),
         "recordings": [],
     }
     for entry in store.entries():
@@ -45,8 +44,8 @@ def _about(store, entry):
         files.append(
             {
                 "name": path[len(store.directory) + 1 :],
-                "content_type": media.from_extension(rest),
-                "size": store.guard(lambda p=path: os.stat(p))[6],
+                "content_type": layout.content_type_of(rest),
+                "size": store.space.guard(lambda p=path: os.stat(p))[6],
                 "sent": entry.sent(int(rest[:2], 36)),
             }
         )
@@ -62,39 +61,39 @@ def _about(store, entry):
 
 
 def quarantined(store):
-    """Generate the entries in quarantine, oldest first; `bad` is the reason."""
+    """Generate the entries in quarantine, oldest first; `bad` is the reason. Raises
+    StorageError."""
     for entry in store.entries():
         if entry.bad is not None and not entry.done:
             yield entry
 
 
-def retry(store, local_id):
-    """Take a recording back out of quarantine.
+def requeue(store, local_id):
+    """Put a recording in quarantine back into the queue.
 
-    If it was damaged, what is there of it is uploaded as an interrupted recording.
-    Raises StorageError if it is not in quarantine.
+    If it was damaged, what is there of it is uploaded as an interrupted recording. Raises
+    StorageError if it is not in quarantine.
     """
     entry = store.entry(local_id)
     if entry.bad is None:
         raise StorageError("recording %s is not in quarantine" % local_id)
     if entry.damaged:
         if entry.begin is None:
-            begin = {"v": VERSION}
-            if store.binding is not None:
-                begin["binding"] = store.binding
+            begin = {"v": layout.VERSION, "binding": store.credentials.binding}
             store.append(store.path(entry.seq, ".rec"), {"begin": begin})
-        store.append(store.path(entry.seq, ".rec"), {"anew": 1})
+        store.append(store.path(entry.seq, ".rec"), {"again": 1})
     entry.note("retry")
 
 
 def held(store):
-    """Generate the entries that were made under an earlier binding, oldest first."""
+    """Generate the entries of another end user (made under an earlier binding), oldest first.
+    Raises StorageError."""
     for entry in store.entries():
         if entry.bad is None and not entry.done and store.is_held(entry):
             yield entry
 
 
-def release(store, local_id):
+def adopt(store, local_id):
     """Let a held recording be uploaded under the present binding, to its end user.
 
     Raises StorageError if it is not held.
@@ -104,7 +103,7 @@ def release(store, local_id):
         raise StorageError("recording %s is not held" % local_id)
     # What was created under the other token belongs to the other user.
     entry.note("gone")
-    entry.note("binding", store.binding)
+    entry.note("binding", store.credentials.binding)
 
 
 def discard(store, local_id):

@@ -6,7 +6,6 @@ govern uploads"). A rule that says no tells why and when it is worth asking agai
 
 from micropython import const
 
-from .meter import Meter
 from .settings import minutes_of
 
 RULES = ("battery", "hours", "delay", "roaming", "signal", "cap")
@@ -30,15 +29,24 @@ class Refusal:
 
 
 class Policy:
-    """`config` is the Settings, `battery` a callable that returns percent (0-100) or None
-    while unknown, or None without a battery. `meter` counts the bytes of metered links."""
+    """The owner's rules, read from `settings` (a Settings) at each question. `battery` is a
+    callable that returns percent (0-100) or None while unknown, or None without a battery."""
 
-    def __init__(self, config, clock, battery=None):
-        self._config = config
+    def __init__(self, settings, clock, battery=None):
+        self._settings = settings
         self._clock = clock
-        self.meter = Meter(config.state + "/meter", clock, config.timezone_s)
         self._battery = battery
+        self._meter = None
         self._overridden = ()
+
+    @property
+    def meter(self):
+        """The DataMeter of metered links, made when one is first used."""
+        if self._meter is None:
+            from .data_meter import DataMeter
+
+            self._meter = DataMeter(self._settings, self._clock)
+        return self._meter
 
     def override(self, rules):
         """Let none of the named rules say no; `()` ends that. Raises ValueError for an
@@ -76,22 +84,22 @@ class Policy:
         return None if rule in self._overridden else call()
 
     def _low_battery(self):
-        config = self._config
-        if not config.pause_on_low_battery or self._battery is None:
+        settings = self._settings
+        if not settings.pause_on_low_battery or self._battery is None:
             return None
         percent = self._battery()
-        if percent is None or percent >= config.low_battery_threshold_percent:
+        if percent is None or percent >= settings.low_battery_threshold_percent:
             return None
-        reason = "battery %d %%, below %d %%" % (percent, config.low_battery_threshold_percent)
+        reason = "battery %d %%, below %d %%" % (percent, settings.low_battery_threshold_percent)
         return Refusal("battery", reason, _AGAIN_S)
 
     def _off_hours(self):
-        start, end = self._config.off_peak_start, self._config.off_peak_end
+        start, end = self._settings.off_peak_start, self._settings.off_peak_end
         now = self._clock.now()
         # Without a clock there are no hours to keep; the link is what brings the time.
         if not start or now is None:
             return None
-        second = (now + self._config.timezone_s) % _DAY_S
+        second = (now + self._settings.timezone_s) % _DAY_S
         start_s, end_s = minutes_of(start) * 60, minutes_of(end) * 60
         if start_s == end_s or (second - start_s) % _DAY_S < (end_s - start_s) % _DAY_S:
             return None
@@ -100,37 +108,39 @@ class Policy:
 
     def _delayed(self, ended):
         now = self._clock.now()
-        delay = self._config.upload_delay_minutes * 60
+        delay = self._settings.upload_delay_minutes * 60
         if not delay or ended is None or now is None or now - ended >= delay:
             return None
         left = min(ended + delay - now, delay)
         return Refusal("delay", "to be uploaded %d minutes after its end" % (delay // 60), left)
 
     def _roaming(self, link):
-        if self._config.allow_roaming or not link.roaming():
+        if self._settings.allow_roaming or not link.roaming():
             return None
         return Refusal("roaming", "%s is roaming" % link.name, _AGAIN_S)
 
     def _weak(self, link):
         dbm = link.signal_dbm()
-        if dbm is None or dbm >= self._config.min_signal_dbm:
+        if dbm is None or dbm >= self._settings.min_signal_dbm:
             return None
-        reason = "signal %d dBm, below %d dBm" % (dbm, self._config.min_signal_dbm)
+        reason = "signal %d dBm, below %d dBm" % (dbm, self._settings.min_signal_dbm)
         return Refusal("signal", reason, _AGAIN_S)
 
     def _cap(self, size):
-        limit = self._config.daily_data_limit_mb * 1000000
+        limit = self._settings.daily_data_limit_mb * 1000000
+        if not limit:
+            return None
         left = limit - self.meter.used()
-        if not limit or (left > 0 and size <= left):
+        if left > 0 and size <= left:
             return None
         now = self._clock.now()
-        wait = _DAY_S if now is None else _DAY_S - (now + self._config.timezone_s) % _DAY_S
+        wait = _DAY_S if now is None else _DAY_S - (now + self._settings.timezone_s) % _DAY_S
         if size:
             reason = "%d bytes do not fit the %d left of today's %d MB" % (
                 size,
                 max(left, 0),
-                self._config.daily_data_limit_mb,
+                self._settings.daily_data_limit_mb,
             )
         else:
-            reason = "today's %d MB are used" % self._config.daily_data_limit_mb
+            reason = "today's %d MB are used" % self._settings.daily_data_limit_mb
         return Refusal("cap", reason, wait)

@@ -5,12 +5,13 @@ from binascii import hexlify
 
 from micropython import const
 
-from . import clock, lines, media
+from . import clock, journal, layout
 from .errors import StorageError, StorageFullError
 
-ENOSPC = const(28)
-_MAX_METADATA = const(2048)  # bytes as JSON; a manifest line stays below what lines.read takes
+_ENOSPC = const(28)
+_MAX_METADATA = const(2048)  # bytes as JSON; a manifest line stays below what journal.read takes
 _MAX_NAME = const(256)
+_MAX_PRIORITY = const(9)
 
 
 def check_time(what, value, clock_now=None):
@@ -35,12 +36,33 @@ def check_about(name, metadata):
     if metadata is not None:
         if not isinstance(metadata, dict):
             raise StorageError("metadata must be an object")
-        if len(lines.encode(metadata)) > _MAX_METADATA:
+        if len(journal.encode(metadata)) > _MAX_METADATA:
             raise StorageError("metadata is longer than %d bytes" % _MAX_METADATA)
 
 
+def begin_line(store, name, started_at, metadata, priority):
+    """What a manifest begins with, as `Store.begin` was told; raises StorageError."""
+    started_at = check_time("started_at", started_at, store.clock)
+    check_about(name, metadata)
+    if type(priority) is not int or not 0 <= priority <= _MAX_PRIORITY:
+        raise StorageError("priority must be 0 to %d" % _MAX_PRIORITY)
+    begin = {
+        "v": layout.VERSION,
+        "started_at": started_at,
+        "name": name,
+        "metadata": metadata,
+        "priority": priority,
+        "binding": store.credentials.binding,
+    }
+    return {key: begin[key] for key in begin if begin[key]}
+
+
 class Recording:
-    """Made by `Store.begin`. `id` is its local id, `ended` tells whether `end` was called."""
+    """A recording under way, number `seq` of `store`; made by `Store.begin`.
+
+    `id` is its local id, `live` whether its files are uploaded while it goes on, `ended`
+    whether `end` was called.
+    """
 
     def __init__(self, store, seq, live=False):
         self.seq = seq
@@ -61,7 +83,7 @@ class Recording:
         present moment, "" leaves it out. Raises MediaTypeError, StorageError,
         StorageFullError.
         """
-        content_type = media.check(kind, content_type)
+        content_type = layout.check_type(kind, content_type)
         if self.ended:
             raise StorageError("recording %s has ended; begin another" % self.id)
         now = None if kind == "audio" else self._store.clock
@@ -89,14 +111,13 @@ class Recording:
         if not self._count:
             # Nothing was captured: there is nothing to bring anywhere.
             self._store.remove(self.seq)
-            self.ended = True
-            self._store.ended(self)
-            return
-        self._flush({"end": end})
+        else:
+            self._flush({"end": end})
         self.ended = True
-        self._store.ended(self)
+        self._store.recording_ended(self)
 
-    def _closed(self, writer, line):
+    def closed(self, writer, line):
+        """Told by a MediaWriter: its file is closed, `line` describes it to the manifest."""
         self._open.remove(writer)
         self._lines.append({"file": line})
         # An image's moment exists nowhere else; an audio file could be found again by
@@ -104,7 +125,7 @@ class Recording:
         if "captured_at" in line or self.live:
             self._flush()
         if self.live:
-            self._store.emit("segment", id=self.id, file=line["index"], size=line["size"])
+            self._store.file_due("segment", id=self.id, file=line["index"], size=line["size"])
 
     def _flush(self, *more):
         values = self._lines + list(more)
@@ -113,9 +134,10 @@ class Recording:
 
 
 class MediaWriter:
-    """A media file being written: a stream with `write`, `sync` and `close`.
+    """A media file being written, a stream; made by `Recording.add`.
 
-    `size` is the bytes written so far, `synced` those that would survive a power cut.
+    `size` is the bytes written so far, `synced` those that would survive a power cut. Raises
+    StorageError, StorageFullError.
     """
 
     def __init__(self, store, recording, index, content_type, captured_at):
@@ -124,18 +146,19 @@ class MediaWriter:
         self._recording = recording
         self.synced = 0
         self._head = None
-        self._md5 = hashlib.md5()
+        self._md5 = None
         self._line = {"index": index, "content_type": content_type}
         if captured_at:
             self._line["captured_at"] = captured_at
-        self._path = store.path(recording.seq, media.file_name(index, content_type))
+        self._path = store.path(recording.seq, layout.media_name(index, content_type))
         self._full = False
-        store.opened(self)
+        store.space.opening(self)
         try:
-            self._file = store.with_room(lambda: open(self._path, "wb"))
+            self._file = store.space.with_room(lambda: open(self._path, "wb"))
         except StorageError:
-            store.closed(self)
+            store.space.closed(self)
             raise
+        self._hash = hashlib.md5()  # until nothing more is to be written
 
     def write(self, buf):
         """Append `buf` (bytes-like); returns its length. Every `sync_bytes` it is synced.
@@ -143,7 +166,7 @@ class MediaWriter:
         Raises StorageFullError once no space is left: its `kept` bytes stay, and are uploaded
         when the recording has ended. StorageError for any other failure (a card pulled).
         """
-        if self._file is None:
+        if self._hash is None:
             raise StorageError("the file is closed")
         if self._full:
             raise self._no_space()
@@ -155,30 +178,30 @@ class MediaWriter:
                 self._took(mv)
                 break
             except OSError as e:
-                if e.errno != ENOSPC:
+                if e.errno != _ENOSPC:
                     raise StorageError("writing %s failed: %s" % (self._path, e))
             # What went in before the space was used up stays in.
             n = self._file.tell() - self.size
             self._took(mv[:n])
             mv = mv[n:]
-            if not self._store.make_room():
+            if not self._store.space.make_room():
                 self._keep(mv)
-        self._store.written(self.size - start)
-        if self.size - self.synced >= self._store.sync_bytes:
+        self._store.space.written(self.size - start)
+        if self.size - self.synced >= self._store.settings.sync_bytes:
             self.sync()
         return len(buf)
 
     def _took(self, mv):
-        self._md5.update(mv)
+        self._hash.update(mv)
         self.size += len(mv)
 
     def _keep(self, mv):
         # littlefs gives up what was not synced of a file whose last write failed, until one
-        # succeeds: so a little more is written, into the space put by.
+        # succeeds: so a little more is written, into the room kept.
         self._full = True
-        if self._store.spend():
+        if self._store.space.release():
             mv = mv[:256]
-            self._store.guard(lambda: self._file.write(mv))
+            self._store.space.guard(lambda: self._file.write(mv))
             self._took(mv)
             self.sync()
         raise self._no_space()
@@ -192,15 +215,15 @@ class MediaWriter:
         if self._file is None or self.synced == self.size:
             return
         try:
-            self._store.guard(self._file.flush)
+            self._store.space.guard(self._file.flush)
         except StorageFullError:
             self._full = True
-            if not self._store.spend():
+            if not self._store.space.release():
                 raise
             # littlefs ignores syncs of a file whose sync failed until a write succeeds. The
             # byte is not counted: a file may be longer than its manifest says.
-            self._store.guard(lambda: self._file.write(b"\0"))
-            self._store.guard(self._file.flush)
+            self._store.space.guard(lambda: self._file.write(b"\0"))
+            self._store.space.guard(self._file.flush)
         self.synced = self.size
 
     def set_head(self, head):
@@ -217,14 +240,21 @@ class MediaWriter:
         """Finish the file. It is durable from here on; safe to call twice."""
         if self._file is None:
             return
+        self.abandon()
         # Closing would forget what it could not sync.
         self.sync()
         f, self._file = self._file, None
-        self._store.closed(self)
-        self._store.guard(f.close)
+        self._store.space.closed(self)
+        self._store.space.guard(f.close)
         self._line["size"] = self.size
         if self._head:
             self._line["head"] = hexlify(self._head).decode()
         else:
-            self._line["md5"] = hexlify(self._md5.digest()).decode()
-        self._recording._closed(self, self._line)
+            self._line["md5"] = self._md5
+        self._recording.closed(self, self._line)
+
+    def abandon(self):
+        """Take no more to write. An open hash may hold the chip's engine, so it is ended."""
+        if self._hash:
+            self._md5 = hexlify(self._hash.digest()).decode()
+            self._hash = None

@@ -1,5 +1,5 @@
 """The JSON calls through `requests` (micropython-lib; once named urequests), as a plug-in:
-`Uploader(..., transport=RequestsTransport())`.
+`Uploader(..., api=DeviceApi(RequestsTransport(), settings, store.clock, token))`.
 
 Not the default, for three reasons. It does not verify certificates (its request function
 sets CERT_NONE), so over https whoever answers gets the device token; use it only over plain
@@ -10,13 +10,14 @@ handshake every time. Files are always PUT by the module's own client.
 
 import requests
 
+from .answer import KEPT, Response
 from .errors import TransportError
-from .http import _KEPT, Response, check_field, split_url
+from .http import check_field, split_url
 
 
 class RequestsTransport:
-    """A transport for `DeviceApi`. https is refused unless `unverified_tls` says that not
-    knowing who answers is acceptable. `timeout_s` bounds each socket operation."""
+    """What a DeviceApi may have as its `http`. https is refused unless `unverified_tls` says
+    that not knowing who answers is acceptable. `timeout_s` bounds each socket operation."""
 
     def __init__(self, unverified_tls=False, timeout_s=30):
         self._unverified = unverified_tls
@@ -36,7 +37,7 @@ class RequestsTransport:
                 data=body,
                 headers=dict(headers),
                 timeout=self._timeout,
-                parse_headers=_field,
+                parse_headers=read_field,
             )
             response = Response(answer.status_code, answer.headers)
             left = max_body
@@ -59,12 +60,14 @@ class RequestsTransport:
                 answer.close()
 
 
-def _field(line, kept):
+def read_field(line, kept):
+    """Add the header field `line` (bytes) to the dict `kept` if it is one of `answer.KEPT`.
+    Raises OSError for a redirect."""
     name, colon, value = line.decode().partition(":")
     name = name.lower()
     if name == "location":
         # `requests` would follow it, token and all, wherever it leads. An OSError is what
         # makes it close its socket.
         raise OSError("redirects are refused")
-    if colon and name in _KEPT:
+    if colon and name in KEPT:
         kept[name] = value.strip()

@@ -117,12 +117,12 @@ def limit_wait(error, fallback_now, random, times=0):
 class Backoff:
     """Exponential waits with full jitter, capped, and never quite nothing.
 
-    `random` is a callable that returns a float in [0, 1), `cap_s` the longest wait.
+    `random` is a callable that returns a float in [0, 1), `base_s` the most that the first
+    wait may be.
     """
 
-    def __init__(self, random, cap_s=300, base_s=1):
+    def __init__(self, random, base_s=1):
         self._random = random
-        self._cap = cap_s
         self._base = base_s
         self._failures = 0
 
@@ -130,8 +130,8 @@ class Backoff:
         """Progress was made."""
         self._failures = 0
 
-    def next(self):
-        """Seconds to wait after one more failure."""
-        top = min(self._cap, self._base << min(self._failures, 20))
+    def next(self, cap_s=300):
+        """Seconds to wait after one more failure, at most `cap_s`."""
+        top = min(cap_s, self._base << min(self._failures, 20))
         self._failures += 1
         return max(0.1, top * self._random())

@@ -1,10 +1,11 @@
-"""The checked configuration, and keeping secrets out of sight."""
+"""The settings in force, and keeping secrets out of sight."""
 
 
 class Settings:
     """Each key of the configuration is an attribute; README of `firmware/` lists them. Also
     `timezone_s`, the local time's offset from UTC in seconds. `values` has all as a dict.
-    Made by `config.check`."""
+    Made by `config.check`. `config.amend` changes it at any time: read `settings.x` where it is
+    used, and keep no copy."""
 
     def __init__(self, values):
         self.values = values

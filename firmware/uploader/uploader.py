@@ -8,8 +8,9 @@ from . import retry
 from .api import DeviceApi
 from .errors import ApiError, LinkError, StorageError, TransportError, UploaderError
 from .http import Http
-from .network import Network
-from .session import Outcome, Session, uniform
+from .links.manager import LinkManager
+from .s3 import S3
+from .session import PassResult, Session
 from .settings import redact
 
 _STORAGE_S = const(30)
@@ -20,81 +21,62 @@ _DAY_S = const(86400)
 _STEP_S = const(900)
 
 
+class Device:
+    """What the hardware around the module knows of itself: `battery` is a callable that returns
+    percent (0-100), None while unknown; `firmware_version` is text for heartbeats."""
+
+    def __init__(self, battery=None, firmware_version=None):
+        self.battery = battery
+        self.firmware_version = firmware_version
+
+
 class Uploader:
     """Brings what is in `store` to the cloud.
 
-    `config` is a `Settings`, `links` are tried in their order. `on_event(event, info)`
+    `settings` is the Settings, `links` a list of links (see `links`). `on_event(event, info)`
     is told what happens: a name and a dict, never with a secret in it; the README of
-    `firmware/` lists them. `battery` is a callable that returns percent (None while unknown).
-    `on_command(name, command)` gets `start_recording` and `stop_recording` from heartbeats;
-    `firmware_version` is reported in them.
-    `transport` replaces the JSON calls' HTTP client (see `requests_transport`), `random`
-    (floats in [0, 1)) is for tests.
+    `firmware/` lists them. `on_command(name, command)` gets `start_recording` and
+    `stop_recording` from heartbeats. `device` is a Device. `http` (an Http) and `api` (a
+    DeviceApi) are made from the settings if left out, `clock` is the store's.
     """
 
     def __init__(
         self,
-        config,
+        settings,
         store,
         links,
         on_event=None,
-        battery=None,
-        transport=None,
-        random=None,
         on_command=None,
-        firmware_version=None,
+        device=None,
+        http=None,
+        api=None,
+        clock=None,
     ):
-        self.config = config
+        if settings.heartbeat_minutes:
+            from .heartbeat import Heartbeat, recall
+
+            recall(settings)
+        self.settings = settings
         self.store = store
-        self.clock = store.clock
+        self.clock = clock or store.clock
         self.credentials = store.credentials
         self._on_event = on_event
-        self._nudge = asyncio.Event()  # one of the two below may have become true
-        self._ended = False  # a recording ended since the last pass began
-        self._urgent = False  # the owner wants it done now
-        random = random or uniform
-        self.policy = None
-        self._link = None
-        if battery or config.heartbeat_minutes or _limits(config) or _metered(links):
-            from .policy import Policy  # whoever has no use for it is spared its 6 KB
-
-            self.policy = Policy(config, self.clock, battery)
-        self.network = Network(
-            links, self.clock, self.policy, self.emit, config.radio_idle_timeout_s, random
-        )
-        self.http = Http(
-            config.roots,
-            config.max_connections,
-            config.chunk_bytes,
-            config.stall_timeout_s,
-            config.allow_insecure,
-        )
-        self.http.alive = self.network.alive
-        token = self.credentials.token if self.credentials else config.device_token
-        self.api = DeviceApi(transport or self.http, config.api_url, token)
-        self.api.on_date = self._on_date
-        self.session = Session(
-            store,
-            self.api,
-            self.http,
-            self.clock,
-            self.emit,
-            config.max_connections == 1,
-            config.backoff_max_s,
-            random,
-            config.queue_order,
-            self.policy,
-            self.network,
-        )
+        self._on_command = on_command
+        self._urgent = asyncio.Event()  # the owner wants it done now
+        device = device or Device()
+        self.policy = _policy(settings, self.clock, links, device)
+        self.links = LinkManager(links, settings, self.clock, self.policy, self.emit)
+        self._link = None  # the one that open connections lead over
+        self.http = http or Http(settings, self.links)
+        self.api = api or DeviceApi(self.http, settings, self.clock, self.credentials.token)
+        self.session = Session(settings, store, self.api, S3(self.http), self.links, self.emit)
         self.heartbeat = None
-        if config.heartbeat_minutes:
-            from .heartbeat import Heartbeat
-
-            self.heartbeat = Heartbeat(self, on_command, battery, firmware_version)
-            self.session.between = self._beat
+        if settings.heartbeat_minutes:
+            self.heartbeat = Heartbeat(settings, store, self.api, self.links, device, self.emit)
         self.idle = False  # nothing is pending and nothing under way
-        self.alive_until_ms = 0  # uptime by which the loop shows life again
-        store.on_event = self._event
+        self.deadline_ms = 0  # uptime by which the loop shows life again
+        self._show_life()
+        store.listen(self.emit)
 
     def record(self, name=None, started_at=None, metadata=None, priority=0, live=False):
         """Begin a recording: see `Store.begin`."""
@@ -108,9 +90,9 @@ class Uploader:
         empty. Raises ValueError for an unknown rule."""
         if self.policy:
             self.policy.override(rules)
-        self.network.override()
-        self._urgent = True
-        self._nudge.set()
+        self.links.override()
+        self._urgent.set()
+        self.store.ended.set()
 
     async def run(self):
         """Upload for ever: at once what is pending, then whenever a recording ends."""
@@ -144,7 +126,7 @@ class Uploader:
         except asyncio.TimeoutError:
             return False
         finally:
-            await self.network.down()
+            await self.links.down()
 
     async def rotate_token(self):
         """Have the service replace the device token; a link must be up.
@@ -153,202 +135,217 @@ class Uploader:
         answer came: then the service may or may not have done it, which the next call's
         answer will tell. Raises UploaderError while the device's id is not known yet.
         """
-        if self.credentials is None or self.credentials.device_id is None:
+        if self.credentials.device_id is None:
             raise UploaderError("the device's id is known once a recording was created")
-        self.store.with_spare(self.credentials.asking)
+        self.store.space.with_reserve(self.credentials.asking)
         try:
             token = await self.api.refresh_token(self.credentials.device_id)
         except ApiError as e:
             if 400 <= e.status < 500 and e.status not in (401, 403):
-                self.store.with_spare(self.credentials.settled)
+                self.store.space.with_reserve(self.credentials.settled)
             raise
-        self.store.with_spare(lambda: self.credentials.settled(token, self.clock.now()))
+        self.store.space.with_reserve(lambda: self.credentials.settled(token, self.clock.now()))
         self.api.token = token
         self.emit("token", state="rotated")
+
+    # One pass after another
 
     async def _until_empty(self):
         try:
             while True:
-                self._ended = self._urgent = False
-                outcome = await self._pass()
-                if outcome.wait_s is None:
+                self._urgent.clear()
+                self.store.ended.clear()
+                result = await self._pass()
+                if result.wait_s is None:
                     if self.policy:
                         self.policy.override(())
                     return
-                if outcome.wait_s:
+                if result.wait_s:
                     self.http.close()
-                    self.emit("retry", wait_s=round(outcome.wait_s, 1), reason=outcome.reason)
-                    await self._wait(outcome.wait_s, not outcome.verdict)
+                    self.emit("retry", wait_s=round(result.wait_s, 1), reason=result.reason)
+                    await self._wait(result.wait_s, not result.verdict)
         finally:
             self.http.close()
 
     async def _pass(self):
-        idle = self.session.look()
-        refusal = not idle and self.policy and self.policy.now()
-        if refusal:
-            self.emit("held_back", rule=refusal.rule, reason=refusal.reason, wait_s=refusal.wait_s)
-            idle = Outcome(refusal.wait_s, refusal.reason)
-        beat = self.heartbeat and self.heartbeat.due_s() == 0
-        if idle and not beat:
-            return idle
+        """A heartbeat if one is due, then a pass over the queue if there is something to do and
+        nothing against it; its PassResult."""
         try:
-            link = await self.network.ready()
+            beaten = self.heartbeat and not self.heartbeat.due_s()
+            if beaten:
+                await self._connect()
+                await self._beat()
+            work = self.session.begin()
+            idle = work if isinstance(work, PassResult) else self._defer()
+            if idle:
+                if beaten:
+                    self.links.touch()
+                return idle
+            await self._connect()
         except LinkError as e:
-            return Outcome(e.wait_s, str(e))
+            return PassResult(e.wait_s, str(e))
+        while await work.step():
+            await self._beat()
+        result = work.result
+        if result.verdict == retry.CLOCK:
+            result = await self._mend_clock(result)
+        await self._after(result)
+        return result
+
+    def _defer(self):
+        """The PassResult of a rule that says no to every upload at this moment, or None."""
+        refusal = self.policy and self.policy.now()
+        if not refusal:
+            return None
+        self.emit("deferred", rule=refusal.rule, reason=refusal.reason, wait_s=refusal.wait_s)
+        return PassResult(refusal.wait_s, refusal.reason)
+
+    async def _connect(self):
+        """Have a link, and the time if that can be had. Raises LinkError."""
+        link = await self.links.ready()
         if link is not self._link:
             # What was opened over another link leads nowhere now.
             self.http.close()
             self._link = link
-            self.http.meter = self.policy.meter.add if link.metered else None
         self.clock.follow()
         if self.clock.now() is None:
-            await self._find_time(link)
-        if beat:
-            await self._beat()
-        if idle:
-            self.network.touch()
-            return idle
-        outcome = await self.session.run()
-        if outcome.verdict == retry.CLOCK:
-            outcome = await self._mend_clock(link, outcome)
-        await self._after(outcome)
-        return outcome
+            await self._find_time()
 
-    async def _mend_clock(self, link, outcome):
+    async def _mend_clock(self, result):
         """Certificates don't fit the time: find another, and try again at once if it is new."""
         wrong = self.clock.source
         if self.clock.follow():
-            return Outcome(0, outcome.reason, retry.CLOCK)
+            return PassResult(0, result.reason, retry.CLOCK)
         self.clock.doubt()
-        if await self._find_time(link, wrong):
-            return Outcome(outcome.wait_s if wrong == self.clock.source else 0, outcome.reason)
-        return outcome
+        if await self._find_time(wrong):
+            wait_s = result.wait_s if wrong == self.clock.source else 0
+            return PassResult(wait_s, result.reason)
+        return result
 
-    async def _find_time(self, link, wrong=None):
+    async def _find_time(self, wrong=None):
         from .timesync import find
 
-        if await find(self.clock, link, self.config.ntp_server, self.emit, wrong):
+        if await find(self.clock, self._link, self.settings.ntp_server, self.emit, wrong):
             return True
         try:
             # Any call brings the server's Date, before a recording is created without times.
-            await (self.heartbeat.beat() if self.heartbeat else self.api.heartbeat({}))
+            if self.heartbeat:
+                await self._exchange()
+            else:
+                await self.api.heartbeat({})
         except (ApiError, TransportError):
             pass  # what is wrong is for the session to find out
         return self.clock.now() is not None
 
-    async def _after(self, outcome):
-        credentials = self.credentials
+    async def _after(self, result):
+        """Draw the conclusions from a pass: token, certificate, link."""
         if self.api.accepted:
             self.api.accepted = False
-            self.network.touch()
-            if credentials:
-                if credentials.lost and outcome.verdict != retry.TOKEN:
-                    self.store.with_spare(credentials.settled)
-                if self.api.device_id:
-                    device_id = self.api.device_id
-                    self.store.with_spare(lambda: credentials.learn_device(device_id))
-                await self._rotate_if_due()
-        if outcome.wait_s and not outcome.verdict:
-            # Held back by the policy: over a better link it might not be.
-            better_s = self.network.better_s()
+            self.links.touch()
+            self.store.keep_time()
+            await self._settle_token(result)
+        if result.wait_s and not result.verdict:
+            # Deferred by the policy: over a better link it might not be.
+            better_s = self.links.better_s()
             if better_s is not None:
-                outcome.wait_s = min(outcome.wait_s, max(1, better_s))
-        if outcome.verdict == retry.TOKEN:
-            lost = credentials and credentials.lost
-            self.emit(
-                "token", state="needs_new_token" if lost else "refused", reason=outcome.reason
-            )
-        if outcome.verdict == retry.CERT:
-            self.emit("certificate", reason=outcome.reason)
-        if outcome.path:
+                result.wait_s = min(result.wait_s, max(1, better_s))
+        if result.verdict == retry.TOKEN:
+            lost = self.credentials.lost
+            self.emit("token", state="needs_new_token" if lost else "refused", reason=result.reason)
+        if result.verdict == retry.CERT:
+            self.emit("certificate", reason=result.reason)
+        if result.path:
             self.http.close()
-            code = "captive_portal" if outcome.path == "not_tls" else None
-            if self.network.failed(outcome.reason, code):
-                outcome.wait_s = 0  # the next link, at once
-            await self.network.drop()
+            code = "captive_portal" if result.path == "not_tls" else None
+            if self.links.failed(result.reason, code):
+                result.wait_s = 0  # the next link, at once
+            await self.links.drop()
 
-    async def _rotate_if_due(self):
-        days = self.config.token_refresh_days
+    async def _settle_token(self, result):
+        """The service took the token: it is the right one, and may be due for another."""
+        credentials = self.credentials
+        if credentials.lost and result.verdict != retry.TOKEN:
+            self.store.space.with_reserve(credentials.settled)
+        device_id = self.api.device_id
+        if device_id:
+            self.store.space.with_reserve(lambda: credentials.learn_device(device_id))
+        days = self.settings.token_refresh_days
         now = self.clock.now()
-        if not days or now is None or not self.credentials.older_than(days * _DAY_S, now):
+        if not days or now is None or not credentials.older_than(days * _DAY_S, now):
             return
         try:
             await self.rotate_token()
         except (ApiError, TransportError, UploaderError) as e:
             self.emit("token", state="not_rotated", reason=str(e))
 
+    # Heartbeats
+
+    async def _beat(self):
+        """Send a heartbeat if one is due; what goes wrong with it is no reason to stop."""
+        if not self.heartbeat or self.heartbeat.due_s():
+            return
+        try:
+            await self._exchange()
+        except (ApiError, TransportError) as e:
+            self.emit("heartbeat", state="failed", reason=str(e))
+            return
+        self.emit("heartbeat", state="sent")
+
+    async def _exchange(self):
+        for name, command in await self.heartbeat.beat():
+            if self._on_command:
+                self._on_command(name, command)
+
+    # Waiting
+
     async def _idle(self):
         """Wait for something to do; power the links down when they were idle for long."""
         self.idle = True
-        while not (self._ended or self._urgent):
-            due = self.network.idle_s()
+        while not self.store.ended.is_set():
+            due = self.links.idle_s()
             if due == 0:
-                await self.network.down()
+                await self.links.down()
                 continue
             if self.heartbeat:
                 beat_s = self.heartbeat.due_s()
                 if beat_s == 0:
                     break
                 due = beat_s if due is None else min(due, beat_s)
-            self._alive_for(due)
-            await self.clock.wait(self._nudge, due)
+            self._show_life(due)
+            await self.clock.wait(self.store.ended, due)
         self.idle = False
-
-    def _alive_for(self, seconds):
-        """Tell by when the loop will show life again: that of a wait, and time for a pass's
-        longest step; a day for a wait without an end."""
-        seconds = _DAY_S if seconds is None else seconds
-        self.alive_until_ms = self.clock.uptime_ms() + int(seconds + _STEP_S) * 1000
-
-    async def _beat(self):
-        """Send a heartbeat if one is due; what goes wrong with it is no reason to stop."""
-        if self.heartbeat.due_s():
-            return
-        try:
-            await self.heartbeat.beat()
-        except (ApiError, TransportError) as e:
-            self.emit("heartbeat", state="failed", reason=str(e))
-            return
-        self.emit("heartbeat", state="sent")
 
     async def _wait(self, seconds, no_error=False):
         """Wait, unless the owner wants it done now. Where it was `no_error` that ended the
         pass, a heartbeat or another recording, which may be allowed, ends the wait, too."""
         if no_error and self.heartbeat and self.heartbeat.due_s():
             seconds = min(seconds, self.heartbeat.due_s())
-        self._alive_for(seconds)
-        end = self.clock.uptime_ms() + int(seconds * 1000)
-        while not self._urgent and not (no_error and self._ended):
-            left = end - self.clock.uptime_ms()
-            if left <= 0:
-                break
-            await self.clock.wait(self._nudge, left / 1000)
+        self._show_life(seconds)
+        await self.clock.wait(self.store.ended if no_error else self._urgent, seconds)
 
-    def _on_date(self, date):
-        self.clock.refine(date)
-        self.store.keep_time(date)
+    def _show_life(self, seconds=0):
+        """Promise the next sign of life: after a wait of `seconds` (None: without an end, a
+        day) and a pass's longest step."""
+        seconds = _DAY_S if seconds is None else seconds
+        self.deadline_ms = self.clock.uptime_ms() + int(seconds + _STEP_S) * 1000
 
     def emit(self, event, **info):
-        """Tell `on_event`."""
-        self._event(event, info)
-
-    def _event(self, event, info):
-        self._alive_for(0)
-        if event in ("ended", "segment"):
-            self._ended = True
-            self._nudge.set()
+        """Tell `on_event`, with no secret in the reason."""
+        self._show_life()
         if self._on_event:
             if info.get("reason"):
                 info["reason"] = redact(info["reason"], self.api.token)
             self._on_event(event, info)
 
 
-def _limits(config):
-    return config.off_peak_start or config.upload_delay_minutes
-
-
-def _metered(links):
+def _policy(settings, clock, links, device):
+    """The Policy; None for a device with no use for it, which is spared its 6 KB."""
+    wanted = device.battery or settings.heartbeat_minutes
+    wanted = wanted or settings.off_peak_start or settings.upload_delay_minutes
     for link in links:
-        if link.metered:
-            return True
-    return False
+        wanted = wanted or link.metered
+    if not wanted:
+        return None
+    from .policy import Policy
+
+    return Policy(settings, clock, device.battery)

@@ -4,13 +4,23 @@ import sys
 
 sys.path[0] = sys.argv[0].rsplit("/", 1)[0]
 ROOT = sys.path[0] + "/../../"
+sys.path.insert(1, ROOT + "tools/chip/mpy")
 sys.path.insert(1, ROOT + "tools/faults/mpy")
 sys.path.insert(1, ROOT + "tools/crash/mpy")
 sys.path.insert(1, ROOT + "firmware")
 
 
+# Whose sockets are lwIP's, as far as a stand-in goes.
+OVER_LWIP = ("api", "http", "timesync")
+
+
 def main(path, name):
-    module = __import__(path.rsplit("/", 1)[1][: -len(".py")])
+    file = path.rsplit("/", 1)[1][: -len(".py")]
+    if file in OVER_LWIP:
+        from esp32board import Board
+
+        Board().install(sockets=True)
+    module = __import__(file)
     result = getattr(module, name)()
     if hasattr(result, "send"):
         import asyncio

@@ -4,6 +4,15 @@ import asyncio
 import os
 import time
 
+from wire import WiredHttp
+
+import uploader
+from uploader import Clock, Store, Uploader
+from uploader.clock import FLOOR
+from uploader.config import check
+from uploader.errors import LinkError
+from uploader.links.host import HostLink
+
 
 def folder():
     """This test's own directory."""
@@ -17,6 +26,12 @@ def raises(kind, call, *args):
     except kind as e:
         return e
     raise AssertionError("%s was not raised" % kind.__name__)
+
+
+def expected_to_fail(reason):
+    """Mark a test of what the firmware gets wrong still: conftest.py reads the reason. If it
+    passes, that is a failure: take the mark away."""
+    return lambda test: test
 
 
 async def fails(kind, awaitable):
@@ -136,3 +151,147 @@ class Zeros:
         n = min(len(buf), self.left)
         self.left -= n
         return n
+
+
+class Link:
+    """A link that does as it is told: it is up once `up()` was called while it `works`; a test
+    may set `on`, `works`, `roams` and `dbm` at any time."""
+
+    def __init__(self, name, works=True, metered=False):
+        self.name = name
+        self.connection = {"wifi": "wifi", "cellular": "4g"}.get(name)
+        self.metered = metered
+        self.works = works
+        self.on = False
+        self.roams = False
+        self.dbm = None
+        self.ups = self.downs = 0
+
+    async def up(self, may=None):
+        self.ups += 1
+        if not self.works:
+            raise LinkError("does not work", "no_network")
+        self.on = True
+
+    async def down(self):
+        self.downs += 1
+        self.on = False
+
+    def is_up(self):
+        return self.on and self.works
+
+    def signal_dbm(self):
+        return self.dbm
+
+    def roaming(self):
+        return self.roams
+
+
+class Device:
+    """A device at `service` (see `wire.Service`) on a virtual clock; `boot()` again for a
+    reboot. `storage` is its directory, `settings` are keys of its configuration.
+
+    A subclass changes what it is made of: `links()`, `clock()`, `http()`, `uploader()`.
+    `commands` are (name, id) of the remote commands since the boot, `percent` the battery's
+    charge, None for a device without one.
+    """
+
+    percent = None
+
+    def __init__(self, service, storage=None, **settings):
+        self.service = service
+        self.storage = storage or folder() + "/flash"
+        self.root = folder() + "/root.der"
+        with open(self.root, "wb") as f:
+            f.write(b"\x30\x82\x01\x00")
+        self.ticks = Ticks()
+        self.provisioned = dict(settings)
+        self.boot()
+
+    def boot(self, **changes):
+        """Begin with what is on flash, under changed settings."""
+        self.provisioned.update(changes)
+        values = {
+            "api_url": "https://api.test/v1",
+            "device_token": "dtok_a",
+            "storage": self.storage,
+            "roots": [self.root],
+            "ntp_server": "",
+        }
+        values.update(self.provisioned)
+        self.settings = check(values)
+        self.events = []
+        self.commands = []
+        self.store = Store(self.settings, self.clock())
+        self.up = self.uploader()
+        return self
+
+    def links(self):
+        return [HostLink()]
+
+    def clock(self):
+        ticks = self.ticks
+        return Clock(lambda: FLOOR + 10000000, ticks.ticks_ms, ticks.sleep_ms)
+
+    def http(self):
+        return WiredHttp(self.service.handle, self.settings)
+
+    def uploader(self):
+        battery = None if self.percent is None else lambda: self.percent
+        return Uploader(
+            self.settings,
+            self.store,
+            self.links(),
+            self.event,
+            lambda name, command: self.commands.append((name, command["id"])),
+            uploader.Device(battery, "1.2.3"),
+            self.http(),
+        )
+
+    def event(self, name, info):
+        self.events.append((name, info))
+        if name == "error":
+            raise SystemExit(info["reason"])
+        if len(self.events) > 200:
+            raise SystemExit("busy loop: %r" % self.events[-10:])
+
+    def record(self):
+        """A recording with one small file; its local id."""
+        recording = self.store.begin()
+        recording.add("audio").write(b"sound")
+        recording.end()
+        return recording.id
+
+    def seen(self, name):
+        """What was told of an event, in order."""
+        return [info for n, info in self.events if n == name]
+
+    def uploaded(self):
+        return len([r for r in self.service.recordings.values() if r["status"] == "uploaded"])
+
+    async def run_until(self, true, turns=100000):
+        """Run the loop until `true()`; fails if that takes more than so many turns."""
+        task = asyncio.create_task(self.up.run())
+        try:
+            await turn_until(true, turns, self.events)
+        finally:
+            task.cancel()
+
+    async def run_for(self, seconds, turns=100000):
+        """Run the loop until so much virtual time has passed, or it waits without an end."""
+        end = self.ticks.ms + seconds * 1000
+        task = asyncio.create_task(self.up.run())
+        for _ in range(turns):
+            await asyncio.sleep_ms(0)
+            if self.ticks.ms >= end:
+                break
+        task.cancel()
+
+
+async def turn_until(true, turns=100000, shown=()):
+    """Let other tasks run until `true()`; fails if that takes more than so many turns."""
+    for _ in range(turns):
+        await asyncio.sleep_ms(0)
+        if true():
+            return
+    raise AssertionError("did not happen: %r" % (shown[-10:],))

@@ -1,11 +1,15 @@
 """The API client over both transports, against a scripted server."""
 
-from _support import Script, answer, fails
+from _support import Script, answer, fails, raises
+from wire import settings
 
-from uploader.api import DeviceApi, s3_error
+from uploader.answer import Response
+from uploader.api import DeviceApi
+from uploader.clock import FLOOR, Clock, parse_http_date
 from uploader.errors import ApiError, TransportError
-from uploader.http import Http, Response
-from uploader.requests_transport import RequestsTransport
+from uploader.http import Http
+from uploader.requests_transport import RequestsTransport, read_field
+from uploader.s3 import s3_error
 
 DATE = b"Date: Sun, 06 Nov 1994 08:49:37 GMT"
 GRANT = (
@@ -15,12 +19,13 @@ GRANT = (
 
 
 def native():
-    return Http(allow_insecure=True, stall_s=2)
+    return Http(settings(stall_timeout_s=2))
 
 
 async def check(transport, call, *answers):
     async with Script(*answers) as server:
-        api = DeviceApi(transport, "http://127.0.0.1:%d/v1" % server.port, "dtok_t")
+        made = settings(api_url="http://127.0.0.1:%d/v1" % server.port)
+        api = DeviceApi(transport, made, Clock(lambda: 0), "dtok_t")
         try:
             return await call(api), server.requests
         finally:
@@ -144,12 +149,16 @@ async def test_requests_does_not_speak_to_https_unless_told():
     assert e.kind == "refused"
 
 
-async def test_requests_does_not_follow_redirects_with_the_token():
+def test_requests_does_not_follow_redirects_with_the_token():
     # Its blocking socket can't share this interpreter with the scripted server.
-    from uploader.requests_transport import _field
-
-    await fails(OSError, _as_await(_field, b"Location: https://evil/\r\n", {}))
+    raises(OSError, read_field, b"Location: https://evil/\r\n", {})
 
 
-async def _as_await(call, *args):
-    return call(*args)
+async def test_each_answers_date_refines_the_clock():
+    date = b"Date: Sun, 03 May 2026 08:49:37 GMT"
+    clock = Clock(lambda: FLOOR + 1000)
+    async with Script(answer(401, b"", [date])) as server:
+        made = settings(api_url="http://127.0.0.1:%d/v1" % server.port)
+        await fails(ApiError, DeviceApi(native(), made, clock, "dtok_t").heartbeat({}))
+    assert clock.source == "server"
+    assert 0 <= clock.now() - parse_http_date(date[6:].decode()) <= 2

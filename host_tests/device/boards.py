@@ -4,6 +4,7 @@ import os
 import sys
 
 from _support import folder
+from sdcard import SDCardMaker, Socket
 
 from uploader.clock import FLOOR, Clock
 from uploader.settings import Settings
@@ -57,7 +58,7 @@ class Machine:
 
         def card(**pins):
             machine.card = pins
-            raise OSError(19)
+            return SDCardMaker(Socket())(**pins)
 
         self.Pin, self.ADC, self.UART, self.I2C, self.SDCard = Pin, ADC, UART, I2C, card
 
@@ -75,11 +76,17 @@ def load(name):
 
 
 def settings(**changes):
-    values = {"wifi": [{"ssid": "x"}], "network_preference": ["wifi", "cellular"]}
+    values = {"wifi": [{"ssid": "x"}]}
     values["apn"] = "internet"
     values.update({"apn_auth": "none", "sim_pin": "", "state": folder()})
     values.update(changes)
     return Settings(values)
+
+
+def wired(board):
+    """The Pins of a board's modem."""
+    (_, cellular) = board.links(settings(), Clock(lambda: FLOOR), None)
+    return cellular.modem.pins
 
 
 def boards():
@@ -98,9 +105,6 @@ def test_every_board_has_what_main_needs():
         found = [link.name for link in board.links(settings(), clock, None)]
         has_modem = name.startswith(("lilygo", "waveshare"))
         assert found == (["wifi", "cellular"] if has_modem else ["wifi"]), (name, found)
-        swapped = settings(network_preference=["cellular", "ble", "wifi"])
-        found = [link.name for link in board.links(swapped, clock, None)]
-        assert found == (["cellular", "wifi"] if has_modem else ["wifi"])
         assert board.links(settings(wifi=[], apn=""), clock, None) == []
 
 
@@ -128,21 +132,21 @@ def test_no_pin_is_used_twice():
 
 def test_the_pmu_powers_the_modem_at_3_volts_and_the_card():
     board, machine = load("lilygo_t_sim7080g_s3")
-    registers = board._pmu._i2c.registers
+    registers = machine.i2c.registers
     assert registers[0x30] == 1 and registers[0x90] == 4 and registers[0x94] == 0xE0 | 28
-    (_, cellular) = board.links(settings(), Clock(lambda: FLOOR), None)
-    cellular._pins.power(True)
+    power = wired(board).power
+    power(True)
     assert registers[0x84] == 0x80 | 102 and registers[0x80] == 5
-    cellular._pins.power(False)
+    power(False)
     assert registers[0x80] == 1 and board.battery() == 64
 
 
 def test_keys_and_power_are_off_until_wanted():
     board, machine = load("lilygo_t_a7670")
-    (_, cellular) = board.links(settings(), Clock(lambda: FLOOR), None)
+    pins = wired(board)
     assert (machine.pins[4], machine.pins[5], machine.pins[12]) == (0, 0, 0)
-    cellular._pins.power(True)
-    cellular._pins.key(True)
+    pins.power(True)
+    pins.key(True)
     assert (machine.pins[4], machine.pins[12]) == (1, 1)
 
 

@@ -1,5 +1,6 @@
 """Time: formats, stamps, an unknown clock."""
 
+import asyncio
 import time
 
 from _support import Ticks, raises
@@ -94,3 +95,15 @@ async def test_sleeping_for_weeks_outlives_the_wrap_of_the_tick_counter():
     await clock.sleep(30 * 86400)
     assert ticks.ms == 30 * 86400 * 1000
     assert clock.uptime_ms() == ticks.ms
+
+
+async def test_waiting_ends_with_the_event_or_with_the_time_and_forgets_neither():
+    ticks = Ticks()
+    clock = Clock(lambda: 0, ticks.ticks_ms, ticks.sleep_ms)
+    event = asyncio.Event()
+    await clock.wait(event, 5)
+    assert ticks.ms >= 5000 and not event.is_set()
+    event.set()
+    before = ticks.ms
+    await clock.wait(event)
+    assert ticks.ms == before and event.is_set()

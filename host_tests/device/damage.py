@@ -4,15 +4,17 @@ way of the rest."""
 import os
 
 from _support import folder, raises
+from wire import settings
 
-from uploader import lines, owner
+from uploader import journal, owner
 from uploader.clock import FLOOR, Clock
 from uploader.errors import StorageError
 from uploader.store import Store
 
 
 def store(**more):
-    return Store(folder() + "/flash", Clock(lambda: FLOOR + 1000, boot="b"), **more)
+    made = settings(storage=folder() + "/flash", state=folder() + "/state", **more)
+    return Store(made, Clock(lambda: FLOOR + 1000, boot="b"))
 
 
 def path(name):
@@ -108,16 +110,16 @@ def test_whole_lines_that_mean_nothing_are_quarantined():
         ({"begin": {"v": 1}}, {"end": 3}),
         (7,),
     ):
-        data = b"".join(lines.encode(v) for v in values)
+        data = b"".join(journal.encode(v) for v in values)
         _, bad = with_neighbours("000002.rec", data)
         assert "000002" in bad, values
         for f in os.listdir(path("")):
             os.unlink(path(f))
-    with_neighbours("000002.sta", lines.encode({"x": 1}) + lines.encode(["sent", "x"]))
+    with_neighbours("000002.sta", journal.encode({"x": 1}) + journal.encode(["sent", "x"]))
 
 
 def test_a_recording_of_a_newer_version_is_quarantined_untouched():
-    newer = lines.encode({"begin": {"v": 2, "shape": "unknown"}}) + lines.encode({"end": {}})
+    newer = journal.encode({"begin": {"v": 2, "shape": "unknown"}}) + journal.encode({"end": {}})
     _, bad = with_neighbours("000002.rec", newer)
     assert "another version" in bad["000002"]
     assert get("000002.rec") == newer and get("00000200.opu") == b"sound"
@@ -153,8 +155,8 @@ def test_a_damaged_recording_can_be_taken_back_or_discarded():
     s = store()
     _, bad = looked_at(s)
     assert sorted(bad) == ["000001", "000002"]
-    owner.retry(s, "000001")
-    owner.retry(s, "000002")
+    owner.requeue(s, "000001")
+    owner.requeue(s, "000002")
     s = store()
     found = {e.id: e for e in s.pending()}
     assert sorted(found) == ["000001", "000002"]
@@ -162,8 +164,8 @@ def test_a_damaged_recording_can_be_taken_back_or_discarded():
         assert e.end["interrupted"] and e.count == 1
     assert [f["index"] for f in found["000001"].files()] == [1]
     raises(StorageError, owner.discard, s, "000001")
-    raises(StorageError, owner.retry, s, "000001")
-    raises(StorageError, owner.retry, s, "000009")
+    raises(StorageError, owner.requeue, s, "000001")
+    raises(StorageError, owner.requeue, s, "000009")
     s.quarantine(found["000001"], "refused")
     owner.discard(s, "000001")
     assert [e.id for e in store().pending()] == ["000002"]

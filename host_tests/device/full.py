@@ -5,6 +5,7 @@ import os
 import vfs
 from _support import raises
 from flash import Flash
+from wire import settings
 
 from uploader.clock import FLOOR, Clock
 from uploader.errors import StorageError, StorageFullError
@@ -22,8 +23,9 @@ def flash(kind, blocks):
         vfs.mount(kind(device), "/flash")
 
 
-def store(**more):
-    return Store("/flash/rec", Clock(lambda: FLOOR + 1000), sync_bytes=8192, **more)
+def store(mount=None, **more):
+    made = settings(storage="/flash/rec", sync_bytes=8192, **more)
+    return Store(made, Clock(lambda: FLOOR + 1000), mount)
 
 
 def pattern(at, n):
@@ -118,7 +120,7 @@ def test_low_space_is_told_before_it_comes_to_that():
     flash(vfs.VfsLfs2, 64)
     events = []
     s = store(low_space_bytes=60000)
-    s.on_event = lambda event, info: events.append((event, info.get("free_bytes"), w_size()))
+    s.listen(lambda event, **info: events.append((event, info.get("free_bytes"), w_size())))
     writer = []
 
     def w_size():
@@ -153,7 +155,7 @@ def test_with_the_owners_policy_the_oldest_gives_way_and_it_is_told():
     flash(vfs.VfsLfs2, 48)
     events = []
     s = store(delete_when_full=True)
-    s.on_event = lambda event, info: events.append((event, info.get("id")))
+    s.listen(lambda event, **info: events.append((event, info.get("id"))))
     for _ in range(3):
         rec = s.begin()
         rec.add("audio").write(bytes(30000))
@@ -174,145 +176,13 @@ def test_with_the_owners_policy_the_oldest_gives_way_and_it_is_told():
 def test_free_bytes_is_what_can_be_stored():
     flash(vfs.VfsLfs2, 64)
     s = store()
-    before = s.free_bytes()
+    before = s.space.free_bytes()
     rec = s.begin()
     rec.add("audio").write(bytes(50000))
     rec.end()
-    used = before - s.free_bytes()
+    used = before - s.space.free_bytes()
     assert 50000 <= used <= 50000 + 4 * 4096, used
     vfs.umount("/flash")
-
-
-def test_a_pulled_card_is_a_clear_error_and_recovers_when_it_is_back():
-    from uploader.mount import mounter
-
-    device = Flash(512, 512, sectors=True)
-    vfs.VfsFat.mkfs(device)
-    here = [device]
-    s = store(mount=mounter(lambda: here[0].revive() if here else gone(), "/flash"))
-    devices = watch(here)
-    rec = s.begin()
-    w = rec.add("audio", "audio/mpeg")
-    w.write(pattern(0, 8192))
-    pull(devices)
-    e = raises(StorageError, write_on, w)
-    assert not isinstance(e, StorageFullError), e
-    raises(StorageError, rec.end)
-    raises(StorageError, s.begin)
-    raises(StorageError, lambda: list(s.pending()))
-    here.clear()
-    assert "no card" in str(raises(StorageError, s.reopen))
-    put_back(devices, here)
-    s.reopen()
-    (entry,) = list(s.pending())
-    assert entry.end["interrupted"] and content(s, entry.id)[:8192] == pattern(0, 8192)
-    assert finish(s) == ["000001"]
-    vfs.umount("/flash")
-
-
-async def test_a_card_pulled_while_draining_is_told_and_draining_goes_on_when_it_is_back():
-    import asyncio
-
-    from _support import Script, Ticks, answer
-
-    from uploader import Uploader
-    from uploader.config import check as configured
-    from uploader.links.host import HostLink
-    from uploader.mount import mounter
-
-    device = Flash(512, 512, sectors=True)
-    vfs.VfsFat.mkfs(device)
-    here = [device]
-    ticks = Ticks()
-    clock = Clock(lambda: FLOOR + 1000, ticks.ticks_ms, ticks.sleep_ms)
-    s = Store(
-        "/flash/rec", clock, mount=mounter(lambda: here[0].revive() if here else gone(), "/flash")
-    )
-    devices = watch(here)
-    for _ in range(2):
-        rec = s.begin()
-        rec.add("audio").write(pattern(0, 5000))
-        rec.end()
-    etag = b'ETag: "%s"' % list(next(s.pending()).files())[0]["md5"].encode()
-    script = Script()
-
-    async def pulled(reader, writer, request):
-        pull(devices)
-        script.answers.extend(job * 2)
-        await reader.read(1)
-
-    async with script:
-        grant = b'{"upload_url":"%s","headers":{}}' % script.url.encode()
-        job = [answer(body=b'{"id":"rec_1"}'), answer(body=grant), answer(headers=[etag]), answer()]
-        script.answers = [pulled]
-        events = []
-        waits = []
-
-        def event(name, info):
-            events.append((name, info.get("reason", "")))
-            if name == "storage":
-                waits.append(ticks.ms)
-                if len(waits) == 3:
-                    put_back(devices, here)
-                elif len(waits) == 1:
-                    here.clear()
-
-        settings = {"api_url": script.url[:-2], "device_token": "dtok_x", "storage": "/x"}
-        config = configured(dict(settings, roots=[], allow_insecure=True, stall_timeout_s=1))
-        up = Uploader(config, s, [HostLink()], event)
-        task = asyncio.create_task(up.run())
-        while len([e for e in events if e[0] == "completed"]) < 2:
-            await asyncio.sleep_ms(1)
-        task.cancel()
-    assert waits[1] - waits[0] == 30000, waits
-    assert "no card" in events[[e[0] for e in events].index("storage") + 1][1], events
-    vfs.umount("/flash")
-
-
-def gone():
-    raise OSError(19)
-
-
-def write_on(w):
-    for _ in range(100):
-        w.write(bytes(1000))
-        w.sync()
-
-
-def watch(here):
-    """Make every device object over the card one that can be pulled."""
-    import flash as module
-
-    original = here[0]
-    made = []
-    revive = original.revive
-
-    def spied():
-        d = revive()
-        made.append(d)
-        return d
-
-    original.revive = spied
-    # The store was made before the spy: mount again so that its device is known.
-    here[0] = original
-    vfs.umount("/flash")
-    d = spied()
-    vfs.mount(d, "/flash")
-    made.append(original)
-    assert module.Flash is type(d)
-    return made
-
-
-def pull(devices):
-    for d in devices:
-        d.pulled = True
-
-
-def put_back(devices, here):
-    original = devices[-1]
-    for d in devices:
-        d.pulled = False
-    here.append(original)
 
 
 def test_a_blank_card_is_formatted_only_where_that_is_wished_and_a_damaged_one_never():

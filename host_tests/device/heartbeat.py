@@ -1,12 +1,11 @@
 """Heartbeats: what they report, what their answer brings, once each."""
 
-import asyncio
 import json
+import os
 
-from tokens import Device
-from wire import Service, WiredHttp
+from _support import Device, Link
+from wire import Service
 
-from uploader import Uploader
 from uploader.clock import iso
 
 
@@ -27,60 +26,29 @@ class Beaten(Service):
         return self.answer(200, dict(self.extra, status="ok"))
 
 
-class Wifi:
-    name = "wifi"
-    metered = False
-    connection = "wifi"
+class Desk(Device):
+    """A device with WiFi that beats every 15 minutes."""
 
-    def __init__(self):
-        self.on = False
+    percent = 80
 
-    async def up(self, may=None):
-        self.on = True
+    def __init__(self, service, **settings):
+        super().__init__(service, heartbeat_minutes=15, device_name="Desk", **settings)
 
-    async def down(self):
-        self.on = False
+    def links(self):
+        link = Link("wifi")
+        link.dbm = -61
+        return [link]
 
-    def is_up(self):
-        return self.on
-
-    def signal_dbm(self):
-        return -61
-
-
-def device(service, battery=lambda: 80, **more):
-    d = Device(service, heartbeat_minutes=15, device_name="Desk", **more)
-    commands = []
-    d.commands = commands
-    d.up = Uploader(
-        d.up.config,
-        d.store,
-        [Wifi()],
-        d._event,
-        battery=battery,
-        on_command=lambda name, command: commands.append((name, command["id"])),
-        firmware_version="1.2.3",
-    )
-    http = WiredHttp(service.handle, stall_s=0.01)
-    d.up.http = d.up.session._http = d.up.api._transport = http
-    return d
-
-
-async def run(d, beats, service):
-    task = asyncio.create_task(d.up.run())
-    for _ in range(20000):
-        await asyncio.sleep_ms(0)
-        if len(service.beats) >= beats:
-            break
-    for _ in range(50):
-        await asyncio.sleep_ms(0)
-    task.cancel()
+    async def beaten(self, times):
+        """Run until so many heartbeats came and what they brought was done."""
+        await self.run_until(lambda: len(self.service.beats) >= times, 20000)
+        await self.run_for(1)
 
 
 async def test_every_field_that_the_device_knows_is_reported_on_an_interval():
     service = Beaten()
-    d = device(service)
-    await run(d, 3, service)
+    d = Desk(service)
+    await d.beaten(3)
     assert len(service.beats) >= 3
     beat = service.beats[0]
     assert beat.pop("storage_total_mb") >= beat.pop("storage_used_mb") >= 0
@@ -99,7 +67,8 @@ async def test_every_field_that_the_device_knows_is_reported_on_an_interval():
 
 async def test_the_state_tells_what_the_device_is_doing():
     service = Beaten()
-    d = device(service, lambda: 5)
+    d = Desk(service)
+    d.percent = 5
     beat = d.up.heartbeat
     assert beat.facts()["device_state"] == "lowBattery" and beat.facts()["status_flags"] == 2
     d.record()
@@ -108,15 +77,15 @@ async def test_the_state_tells_what_the_device_is_doing():
     assert (facts["device_state"], facts["pending_recordings"]) == ("recording", 1)
     assert facts["status_flags"] == 2 + 32
     recording.end()
-    d.up.config.values["low_space_bytes"] = 1 << 50
+    d.settings.values["low_space_bytes"] = 1 << 50
     assert beat.facts()["device_state"] == "storageFull"
 
 
 async def test_a_service_that_does_not_know_the_flags_is_asked_without_them():
     service = Beaten()
     service.refuse_flags = True
-    d = device(service)
-    await run(d, 2, service)
+    d = Desk(service)
+    await d.beaten(2)
     assert "status_flags" not in service.beats[0]
     assert service.calls["heartbeat"] == len(service.beats) + 1
 
@@ -126,24 +95,22 @@ async def test_commands_reach_the_recorder_once_each_also_over_a_reboot():
         service = Beaten()
         start = {"id": "cmd_1", "type": "start_recording", "params": {}, "grant_token": "g"}
         service.extra = wrap([start, {"id": "cmd_2", "type": "reboot"}, "noise", None])
-        d = device(service)
-        await run(d, 3, service)
+        d = Desk(service)
+        await d.beaten(3)
         assert d.commands == [("start_recording", "cmd_1")], d.commands
-        d = device(service)
-        await run(d, len(service.beats) + 2, service)
+        d = Desk(service)
+        await d.beaten(len(service.beats) + 2)
         assert d.commands == []
         service.extra = {"command": {"id": 7, "command": "stop_recording"}}
-        await run(d, len(service.beats) + 1, service)
+        await d.beaten(len(service.beats) + 1)
         assert d.commands == [("stop_recording", 7)]
         for name in ("cmd.0", "cmd.1"):
-            import os
-
-            os.remove(d.up.config.state + "/" + name)
+            os.remove(d.settings.state + "/" + name)
 
 
 async def test_an_expired_command_is_not_acted_on():
     service = Beaten()
-    d = device(service)
+    d = Desk(service)
     now = d.store.clock.now()
     service.extra = {
         "commands": [
@@ -152,9 +119,9 @@ async def test_an_expired_command_is_not_acted_on():
             {"id": "odd", "type": "stop_recording", "expires_at": "soon"},
         ]
     }
-    await run(d, 1, service)
+    await d.beaten(1)
     assert d.commands == [("start_recording", "good"), ("stop_recording", "odd")]
-    states = {i["id"]: i["state"] for i in d.told("command")}
+    states = {i["id"]: i["state"] for i in d.seen("command")}
     assert states == {"old": "expired", "good": "taken", "odd": "taken"}
 
 
@@ -170,15 +137,15 @@ async def test_settings_are_applied_and_kept_and_wrong_ones_are_not():
             "storage": "/x",
         }
     }
-    d = device(service)
-    await run(d, 1, service)
-    config = d.up.config
-    assert config.daily_data_limit_mb == 50 and config.off_peak_start == "22:00"
-    assert config.allow_roaming is False
-    assert config.api_url == "https://api.test/v1" and config.storage == d.storage
+    d = Desk(service)
+    await d.beaten(1)
+    settings = d.settings
+    assert settings.daily_data_limit_mb == 50 and settings.off_peak_start == "22:00"
+    assert settings.allow_roaming is False
+    assert settings.api_url == "https://api.test/v1" and settings.storage == d.storage
     service.extra = {}
-    d = device(service)
-    assert d.up.config.daily_data_limit_mb == 50 and d.up.config.off_peak_end == "06:00"
+    d = Desk(service)
+    assert d.settings.daily_data_limit_mb == 50 and d.settings.off_peak_end == "06:00"
 
 
 async def test_any_answer_is_survived():
@@ -190,39 +157,38 @@ async def test_any_answer_is_survived():
     ):
         service = Beaten()
         service.extra = extra
-        d = device(service)
-        await run(d, 1, service)
+        d = Desk(service)
+        await d.beaten(1)
         assert d.commands == [] and service.beats
 
 
 async def test_a_heartbeat_that_fails_stops_no_upload():
     service = Beaten()
     service.override = lambda s, n: service.answer(500, {}) if s == "heartbeat" else None
-    d = device(service)
+    d = Desk(service)
     d.record()
-    task = asyncio.create_task(d.up.run())
-    while not d.told("completed"):
-        await asyncio.sleep_ms(0)
-    task.cancel()
-    assert d.uploaded() == 1 and d.told("heartbeat")[0]["state"] == "failed"
+    await d.run_until(lambda: d.seen("completed"))
+    assert d.uploaded() == 1 and d.seen("heartbeat")[0]["state"] == "failed"
 
 
-async def test_heartbeats_go_on_while_the_policy_holds_uploads_back():
+async def test_heartbeats_go_on_while_the_policy_defers_uploads():
     service = Beaten()
-    d = device(service, lambda: 5)
+    d = Desk(service)
+    d.percent = 5
     d.record()
-    await run(d, 4, service)
+    await d.beaten(4)
     assert len(service.beats) >= 4 and not service.recordings
-    assert d.told("held_back")[0]["rule"] == "battery"
+    assert d.seen("deferred")[0]["rule"] == "battery"
     assert service.beats[-1]["device_state"] == "lowBattery"
 
 
+class Quiet(Device):
+    """A device with a low battery and no heartbeats."""
+
+    percent = 5
+
+
 async def test_a_low_battery_with_nothing_to_upload_is_no_reason_to_stay_awake():
-    service = Beaten()
-    d = device(service, lambda: 5)
-    d.up.heartbeat = None
-    task = asyncio.create_task(d.up.run())
-    for _ in range(100):
-        await asyncio.sleep_ms(0)
-    task.cancel()
+    d = Quiet(Service("dtok_a"))
+    await d.run_for(60, 100)
     assert d.up.idle and not d.events

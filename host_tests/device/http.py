@@ -1,16 +1,19 @@
 """The HTTP client against a scripted server: framing, keep-alive, early answers, bounds."""
 
 import asyncio
+import socket
 import time
 
 from _support import Script, Zeros, answer, fails, raises
+from wire import Service, WiredHttp, settings
 
+from uploader import connection
 from uploader.errors import DamagedError, TransportError
 from uploader.http import Http, check_field, split_url
 
 
 def client(**more):
-    return Http(allow_insecure=True, **more)
+    return Http(settings(**more))
 
 
 async def test_requests_to_one_host_share_a_connection():
@@ -33,7 +36,7 @@ async def test_no_more_connections_than_allowed_and_the_idle_one_gives_way():
             await http.request("GET", a.url)
             await http.request("GET", b.url)
         assert (a.connections, b.connections) == (2, 2)
-        assert len(http._open) == 1
+        assert len(http.idle) == 1
         http = client(max_connections=2)
         for _ in range(2):
             await http.request("GET", a.url)
@@ -63,7 +66,7 @@ async def test_bodies_by_length_by_chunks_and_by_close():
         assert (await http.request("GET", server.url)).body == b"by length"
         assert (await http.request("GET", server.url)).body == b"Wikipedia in\r\n\r\nchunks."
         assert (await http.request("GET", server.url)).body == b"until the end"
-        assert server.connections == 1 and not http._open
+        assert server.connections == 1 and not http.idle
 
 
 async def test_interim_answers_are_skipped():
@@ -102,10 +105,10 @@ async def test_answers_that_break_the_rules_are_refused():
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * 20000,
     ):
         async with Script(bad) as server:
-            http = client(stall_s=1)
+            http = client(stall_timeout_s=1)
             e = await fails(TransportError, http.request("GET", server.url))
             assert e.kind == "protocol", (bad[:60], e.kind, str(e))
-            assert not http._open
+            assert not http.idle
 
 
 async def test_an_answer_that_ends_early_is_not_an_answer():
@@ -128,9 +131,9 @@ async def test_a_long_answer_is_cut_and_costs_its_connection():
     async with Script(answer(200, b"x" * 300000), answer(200, b"y" * 30000)) as server:
         http = client()
         assert len((await http.request("GET", server.url, max_body=1000)).body) == 1000
-        assert not http._open
+        assert not http.idle
         assert len((await http.request("GET", server.url, max_body=1000)).body) == 1000
-        assert len(http._open) == 1
+        assert len(http.idle) == 1
         http.close()
 
 
@@ -175,7 +178,7 @@ async def test_an_answer_while_sending_is_seen_at_once_and_ends_the_sending():
         assert b"AccessDenied" in response.body
         # What the kernel's buffers took before the answer, not the gigabyte.
         assert (1 << 30) - source.left < 64 << 20
-        assert not http._open
+        assert not http.idle
 
 
 async def test_a_server_that_stops_reading_is_a_stall():
@@ -184,7 +187,7 @@ async def test_a_server_that_stops_reading_is_a_stall():
 
     done = asyncio.Event()
     async with Script(stop) as server:
-        http = client(stall_s=0.3)
+        http = client(stall_timeout_s=0.3)
         e = await fails(TransportError, http.put(server.url, (), Zeros(1 << 30), 1 << 30))
         done.set()
         assert e.kind == "stall"
@@ -196,7 +199,7 @@ async def test_a_server_that_never_answers_is_a_stall():
 
     done = asyncio.Event()
     async with Script(stop) as server:
-        http = client(stall_s=0.3)
+        http = client(stall_timeout_s=0.3)
         e = await fails(TransportError, http.request("GET", server.url))
         done.set()
         assert e.kind == "stall"
@@ -212,7 +215,7 @@ async def test_an_answer_that_trickles_for_ever_is_a_stall():
 
     done = asyncio.Event()
     async with Script(trickle) as server:
-        http = client(stall_s=0.2)
+        http = client(stall_timeout_s=0.2)
         e = await fails(TransportError, http.request("GET", server.url))
         done.set()
         assert e.kind == "stall"
@@ -264,16 +267,123 @@ async def test_a_closed_port_and_an_unknown_name_are_told_apart():
     assert e.kind == "dns"
 
 
-async def test_a_cancelled_request_leaves_no_connection_behind():
+async def test_a_cancelled_request_leaves_no_connection_behind_and_the_next_one_works():
     async def stop(reader, writer, request):
         await done.wait()
 
     done = asyncio.Event()
-    async with Script(stop) as server:
+    async with Script(stop) as server, Script(answer()) as another:
         http = client()
         await fails(asyncio.TimeoutError, asyncio.wait_for_ms(http.request("GET", server.url), 50))
         done.set()
-        assert not http._open and not http._lock.locked()
+        assert not http.idle
+        assert (await http.request("GET", another.url)).status == 200
+        http.close()
+
+
+class Links:
+    """What the client asks of a link manager, with answers to choose."""
+
+    def __init__(self):
+        self.up = True
+        self.counted = 0
+        self.addresses = None
+        self.asked = []
+
+    def link_up(self):
+        return self.up
+
+    def meter(self):
+        return self
+
+    def add(self, n):
+        self.counted += n
+
+    async def resolve(self, host, port):
+        self.asked.append((host, port))
+        if self.addresses is None:
+            raise OSError(-2)
+        return self.addresses
+
+
+async def test_names_are_looked_up_by_the_links_own_resolver_where_it_has_one():
+    async with Script(answer()) as dead, Script(answer(200, b"found")) as server:
+        links = Links()
+        http = Http(settings(), links)
+        e = await fails(TransportError, http.request("GET", "http://a.test:8080/"))
+        assert e.kind == "dns" and links.asked == [("a.test", 8080)]
+        port = dead.port + 1
+        # The first address does not answer, the next one is tried.
+        links.addresses = [socket.getaddrinfo("127.0.0.1", p)[0][-1] for p in (port, server.port)]
+        assert (await http.request("GET", "http://a.test/")).body == b"found"
+        http.close()
+
+
+async def test_what_a_metered_link_moves_is_counted_to_the_byte():
+    async with Script(answer(200, b"x" * 1000)) as server:
+        links = Links()
+        links.addresses = [socket.getaddrinfo("127.0.0.1", server.port)[0][-1]]
+        http = Http(settings(), links)
+        await http.request("GET", server.url)
+        whole = len(server.requests[0]) + len(answer(200, b"x" * 1000))
+        assert links.counted == http.buffer.moved == whole
+        http.close()
+
+
+async def test_a_link_that_goes_down_ends_the_waiting_at_once():
+    async def stop(reader, writer, request):
+        links.up = False
+        await done.wait()
+
+    done = asyncio.Event()
+    async with Script(stop) as server:
+        links = Links()
+        links.addresses = [socket.getaddrinfo("127.0.0.1", server.port)[0][-1]]
+        e = await fails(TransportError, Http(settings(), links).request("GET", server.url))
+        done.set()
+        assert e.kind == "link"
+
+
+async def test_a_connection_whose_failure_shows_as_writable_is_seen_to_have_failed():
+    # As the esp32 port shows it: POLLOUT, and POLLHUP beside it where that is asked for
+    # (ports/esp32/modsocket.c, MP_STREAM_POLL).
+    class Failed:
+        asked = 0
+
+        def register(self, sock, events):
+            self.asked = events
+
+        def unregister(self, sock):
+            pass
+
+        def modify(self, sock, events):
+            self.asked = events
+
+        def ipoll(self, timeout):
+            yield None, (4 | 16) & self.asked
+
+    class Select:
+        poll = Failed
+
+    real, connection.select = connection.select, Select
+    try:
+        async with Script(answer()) as server:
+            e = await fails(TransportError, client().request("GET", server.url))
+        assert e.kind == "connect"
+    finally:
+        connection.select = real
+
+
+async def test_an_answer_that_comes_with_the_last_chunk_is_not_early():
+    def handle(method, path, headers, body):
+        return Service().answer(200, {})
+
+    # Looks for an early answer fall between chunks: every 16th, and so on the last one, too.
+    for chunks in (15, 16, 32):
+        http = WiredHttp(handle, settings())
+        size = chunks * 4096
+        response = await http.put("http://s3.test/x", (), Zeros(size), size)
+        assert response.status == 200 and not response.early, chunks
 
 
 def test_addresses_are_checked_before_use():

@@ -1,9 +1,9 @@
 """May I upload now, over this link? Each rule at its boundary, on a virtual clock."""
 
-from _support import Ticks, folder, raises
+from _support import Link, Ticks, folder, raises
 
 from uploader.clock import FLOOR, Clock
-from uploader.meter import Meter
+from uploader.data_meter import DataMeter
 from uploader.policy import Policy
 from uploader.settings import Settings
 
@@ -21,19 +21,10 @@ DEFAULTS = {
 MIDNIGHT = FLOOR + 86400 * 100  # 2026-04-11T00:00:00Z
 
 
-class Link:
-    name = "cellular"
-
-    def __init__(self, metered=True, roaming=False, dbm=None):
-        self.metered = metered
-        self._roaming = roaming
-        self._dbm = dbm
-
-    def roaming(self):
-        return self._roaming
-
-    def signal_dbm(self):
-        return self._dbm
+def link(metered=True, roaming=False, dbm=None):
+    made = Link("cellular", metered=metered)
+    made.roams, made.dbm = roaming, dbm
+    return made
 
 
 def policy(now=MIDNIGHT, battery=None, clock=None, **changes):
@@ -84,84 +75,99 @@ def test_delay():
 
 def test_roaming_and_signal_are_for_metered_links():
     p, _ = policy(min_signal_dbm=-105)
-    assert p.link(Link(roaming=True)).rule == "roaming"
-    assert p.link(Link(metered=False, roaming=True)) is None
-    assert p.link(Link(dbm=-106)).rule == "signal"
-    assert p.link(Link(dbm=-105)) is None and p.link(Link(dbm=None)) is None
+    assert p.link(link(roaming=True)).rule == "roaming"
+    assert p.link(link(metered=False, roaming=True)) is None
+    assert p.link(link(dbm=-106)).rule == "signal"
+    assert p.link(link(dbm=-105)) is None and p.link(link(dbm=None)) is None
     p, _ = policy(allow_roaming=True)
-    assert p.link(Link(roaming=True)) is None
+    assert p.link(link(roaming=True)) is None
 
 
 def test_the_daily_cap_counts_to_the_byte_and_ends_at_local_midnight():
     p, ticks = policy(MIDNIGHT + 23 * 3600, daily_data_limit_mb=1, timezone_s=-3600)
-    assert p.link(Link()) is None and p.file(Link(), 900000) is None
+    assert p.link(link()) is None and p.file(link(), 900000) is None
     p.meter.add(999999)
-    assert p.link(Link()) is None
+    assert p.link(link()) is None
     p.meter.add(1)
-    refusal = p.link(Link())
+    refusal = p.link(link())
     # 22:00 local time: two hours to go.
     assert (refusal.rule, refusal.wait_s) == ("cap", 7200)
-    assert p.link(Link(metered=False)) is None
+    assert p.link(link(metered=False)) is None
     ticks.ms += 7199 * 1000
-    assert p.link(Link())
+    assert p.link(link())
     ticks.ms += 1000
-    assert p.link(Link()) is None and p.meter.used() == 0
+    assert p.link(link()) is None and p.meter.used() == 0
 
 
 def test_a_file_that_cannot_fit_the_rest_of_the_cap_is_not_started():
     p, _ = policy(daily_data_limit_mb=1)
     size = 1000000 - 16384
     fits = size * 100 // 101
-    assert p.file(Link(), fits) is None
-    refusal = p.file(Link(), fits + 10)
+    assert p.file(link(), fits) is None
+    refusal = p.file(link(), fits + 10)
     assert refusal.rule == "cap" and "do not fit" in refusal.reason
-    assert p.file(Link(metered=False), 10**9) is None
+    assert p.file(link(metered=False), 10**9) is None
     p.meter.add(100000)
-    assert p.file(Link(), fits) is not None
+    assert p.file(link(), fits) is not None
     p, _ = policy()
-    assert p.file(Link(), 10**9) is None  # 0 is unlimited
+    assert p.file(link(), 10**9) is None  # 0 is unlimited
 
 
 def test_what_its_caller_names_is_overridden_and_no_more():
     p, _ = policy(battery=lambda: 5, daily_data_limit_mb=1)
     p.meter.add(10**6)
     p.override(("battery",))
-    assert p.now() is None and p.link(Link(roaming=True)).rule == "roaming"
+    assert p.now() is None and p.link(link(roaming=True)).rule == "roaming"
     p.override(("roaming", "cap"))
-    assert p.link(Link(roaming=True)) is None and p.now().rule == "battery"
+    assert p.link(link(roaming=True)) is None and p.now().rule == "battery"
     p.override(())
-    assert p.link(Link()).rule == "cap"
+    assert p.link(link()).rule == "cap"
     raises(ValueError, p.override, ("everything",))
+
+
+def meter(clock):
+    return DataMeter(Settings({"state": folder(), "timezone_s": 0}), clock)
+
+
+def written():
+    """What the meter's two files hold, which are written in turn."""
+    out = []
+    for name in ("/meter.0", "/meter.1"):
+        try:
+            with open(folder() + name) as f:
+                out.append(f.read())
+        except OSError:
+            pass
+    return out
 
 
 def test_the_meter_forgets_no_byte_over_a_power_cut_and_writes_seldom():
     ticks = Ticks()
     clock = Clock(lambda: MIDNIGHT, ticks.ticks_ms)
-    meter = Meter(folder() + "/m", clock)
-    writes = []
-    save = meter._durable.save
-    meter._durable.save = lambda: writes.append(1) or save()
-    total = 0
+    first = meter(clock)
+    writes = total = 0
+    before = written()
     for _ in range(3000):
-        meter.add(1460)
+        first.add(1460)
         total += 1460
+        if written() != before:
+            before = written()
+            writes += 1
         if total % 146000 == 0:
             # Whatever is cut here, the next boot counts at least as much.
-            again = Meter(folder() + "/m", clock)
-            assert total <= again.used() <= total + 262144 + 1460
-    assert len(writes) <= 17
-    meter.settle()
-    assert Meter(folder() + "/m", clock).used() == total
+            assert total <= meter(clock).used() <= total + 262144 + 1460
+    assert 0 < writes <= 17
+    first.settle()
+    assert meter(clock).used() == total
 
 
 def test_without_a_clock_the_day_goes_on():
     ticks = Ticks()
-    clock = Clock(lambda: MIDNIGHT, ticks.ticks_ms)
-    Meter(folder() + "/m", clock).add(5000)
+    meter(Clock(lambda: MIDNIGHT, ticks.ticks_ms)).add(5000)
     unknown = Clock(lambda: 0, ticks.ticks_ms)
-    meter = Meter(folder() + "/m", unknown)
-    assert meter.used() >= 5000
+    later = meter(unknown)
+    assert later.used() >= 5000
     unknown.set(MIDNIGHT + 3600, "sntp")
-    assert meter.used() >= 5000
+    assert later.used() >= 5000
     unknown.set(MIDNIGHT + 86400, "sntp")
-    assert meter.used() == 0
+    assert later.used() == 0

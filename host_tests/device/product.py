@@ -1,11 +1,14 @@
 """What a device runs (firmware/main.py), on a board made of stand-ins."""
 
 import asyncio
-import io
 import os
+import struct
 
-from _support import Ticks, folder
-from app import App
+import virtual
+from _support import Ticks, expected_to_fail, folder
+from app import App, deep_sleep
+from chip import Asleep, Reset
+from esp32board import Board as Chips
 from recorders.button import Button
 from recorders.camera import Stills
 from recorders.led import PATTERNS, Led
@@ -18,26 +21,12 @@ from uploader.config import check
 from uploader.links.host import HostLink
 
 
-class Microphone(io.IOBase):
-    """Silence, as fast as it is read."""
-
-    def readinto(self, buf):
-        return len(buf)
-
-    def ioctl(self, request, arg):
-        return arg & 1 if request == 3 else -1
-
-    def deinit(self):
-        pass
-
-
 class Board:
     NAME = "Stand-in"
     LED_PIN = None
     BUTTON_PIN = None
-    MICROPHONE = {"id": 0}
+    MICROPHONE = {"id": 0, "sck": 14, "ws": 15, "sd": 32}
     mount = None
-    make_microphone = Microphone
 
     def __init__(self):
         self.percent = 80
@@ -49,16 +38,35 @@ class Board:
         return [HostLink()]
 
 
-class Watchdog:
-    def __init__(self, ms):
-        self.ms = ms
-        self.fed = 0
-
-    def feed(self):
-        self.fed += 1
+class WithButton(Board):
+    BUTTON_PIN = 0
 
 
-def app(service=None, **more):
+class Slow(HostLink):
+    """A link that takes a while to go down, at the end of which is `meanwhile()`."""
+
+    def __init__(self, clock, meanwhile):
+        super().__init__()
+        self._clock = clock
+        self._meanwhile = meanwhile
+
+    async def down(self):
+        await self._clock.sleep(2)
+        await super().down()
+        self._meanwhile()
+
+
+class SlowDown(Board):
+    """With such a link."""
+
+    def meanwhile(self):
+        pass
+
+    def links(self, settings, clock, on_event):
+        return [Slow(clock, lambda: self.meanwhile())]
+
+
+def app(service=None, http=WiredHttp, board=None, **more):
     root = folder() + "/root.der"
     with open(root, "wb") as f:
         f.write(b"\x30\x82\x01\x00")
@@ -70,92 +78,152 @@ def app(service=None, **more):
         "ntp_server": "",
     }
     values.update(more)
-    ticks = Ticks()
-    clock = Clock(lambda: FLOOR + 10000000, ticks.ticks_ms, ticks.sleep_ms)
-    slept = []
-    dogs = []
-
-    def dog(ms):
-        dogs.append(Watchdog(ms))
-        return dogs[0]
-
-    a = App(Board(), check(values), clock, dog, slept.append)
-    http = WiredHttp((service or Service("dtok_a")).handle, stall_s=0.01)
-    a.up.http = a.up.session._http = a.up.api._transport = http
-    a.ticks, a.slept, a.dogs = ticks, slept, dogs
+    chips = Chips().install()
+    virtual.install(chips.chip)
+    clock = Clock(lambda: FLOOR + 10000000, chips.chip.ticks_ms, virtual.sleep_ms)
+    settings = check(values)
+    wire = http((service or Service("dtok_a")).handle, settings)
+    board = board or Board()
+    machine = chips.machine
+    a = App(board, settings, clock, lambda ms: machine.WDT(timeout=ms), deep_sleep(board), wire)
+    a.chips = chips
     return a
 
 
-async def settle(n=300):
-    for _ in range(n):
-        await asyncio.sleep_ms(0)
+def outcome(a, seconds, meanwhile=None):
+    """Run it for so long: the Asleep or Reset that it ended in, or None."""
+
+    async def main():
+        task = asyncio.create_task(a.run())
+        if meanwhile:
+            await meanwhile()
+        await asyncio.sleep(seconds)
+        task.cancel()
+
+    try:
+        asyncio.run(main())
+    except (Asleep, Reset) as e:
+        return e
+    finally:
+        asyncio.new_event_loop()
 
 
 async def test_a_command_starts_and_stops_and_the_recording_arrives():
     service = Service("dtok_a")
     a = app(service)
     task = asyncio.create_task(a.run())
-    await settle(20)
+    await asyncio.sleep(1)
     assert a.state() in ("idle", "waiting")
-    a._command("start_recording", {})
-    await settle(50)
+    a.command("start_recording", {})
+    await asyncio.sleep(1)
     assert a.state() == "recording"
-    a._command("start_recording", {})  # one at a time
-    await settle(50)
-    a._command("stop_recording", {})
-    await settle()
+    a.command("start_recording", {})  # one at a time
+    await asyncio.sleep(1)
+    a.command("stop_recording", {})
+    await asyncio.sleep(5)
     task.cancel()
     (recording,) = service.recordings.values()
     assert recording["status"] == "uploaded"
     wav = recording["files"][0]
-    assert wav[:4] == b"RIFF" and len(wav) > 44 + 2048
-    assert a.state() == "idle" and a.dogs[0].ms == 120000 and a.dogs[0].fed > 0
+    # Two seconds of what the microphone gave: a ramp, without a step.
+    assert wav[:4] == b"RIFF" and 60000 < len(wav) < 70000
+    samples = struct.unpack("<%dH" % ((len(wav) - 44) // 2), wav[44:])
+    assert samples == tuple(range(len(samples)))
+    watchdog = a.chips.machine.watchdog
+    assert a.state() == "idle" and watchdog.timeout_ms == 120000 and watchdog.fed > 5
 
 
 async def test_what_is_recorded_at_ctrl_c_is_ended():
     a = app()
     task = asyncio.create_task(a.run())
     a.start()
-    await settle(40)
+    await asyncio.sleep(1)
     task.cancel()
     a.close()
     (entry,) = list(a.store.pending())
     assert entry.whole() and not entry.end.get("interrupted")
 
 
-async def test_the_watchdog_is_fed_by_progress_only():
-    a = app()
-    task = asyncio.create_task(a.run())
-    await settle(50)
-    fed = a.dogs[0].fed
-    assert fed
-    # The loop's promise to show life has passed: something hangs.
-    a.up._alive_for = lambda seconds: None
-    a.up.alive_until_ms = 1
-    await settle(50)
-    assert a.dogs[0].fed == fed
-    task.cancel()
-
-
-async def test_a_board_that_may_sleep_does_once_there_is_nothing_to_do():
+@expected_to_fail("issue 12: an OSError of the microphone ends the task that records, unseen")
+async def test_a_microphone_that_can_not_be_opened_is_told_and_the_next_recording_is_made():
     service = Service("dtok_a")
-    a = app(service, sleep_when_idle=True)
+    a = app(service)
+    task = asyncio.create_task(a.run())
+    a.chips.chip.dma_free = 1000
+    a.start()
+    await asyncio.sleep(5)
+    assert a.state() != "recording"
+    assert [line for line in a.status()["log"] if "ENOMEM" in line or "NO_MEM" in line]
+    a.chips.chip.dma_free = 100000
+    a.start()
+    await asyncio.sleep(2)
+    assert a.state() == "recording"
+    a.stop()
+    await asyncio.sleep(5)
+    task.cancel()
+    sizes = [len(f) for r in service.recordings.values() for f in r["files"].values()]
+    assert max(sizes) > 30000
+
+
+class Hanging(WiredHttp):
+    """A client whose requests never end, which is a mistake that only a reset mends."""
+
+    async def request(self, *args, **more):
+        await asyncio.Event().wait()
+
+
+def test_the_watchdog_is_fed_by_progress_only():
+    a = app(http=Hanging)
+
+    async def idle_then_stuck():
+        await asyncio.sleep(600)
+        recording = a.store.begin()
+        recording.add("audio").write(b"x")
+        recording.end()
+
+    e = outcome(a, 4 * 3600, idle_then_stuck)
+    assert e and e.reason == "TASK_WDT" and a.chips.chip.us > 900 * 1000000
+
+
+def test_a_board_that_may_sleep_does_once_there_is_nothing_to_do():
+    service = Service("dtok_a")
+    a = app(service, board=WithButton(), sleep_when_idle=True, heartbeat_minutes=0)
     recording = a.store.begin()
     recording.add("audio").write(b"x")
     recording.end()
-    task = asyncio.create_task(a.run())
-    for _ in range(2000):
-        await asyncio.sleep_ms(0)
-        if a.slept:
-            break
-    task.cancel()
-    assert a.slept == [None] and a.ticks.ms >= 20000
+    e = outcome(a, 60)
+    assert e and (e.ms, e.pin) == (None, 0) and a.chips.chip.us >= 20000000
     assert [r["status"] for r in service.recordings.values()] == ["uploaded"]
-    a = app(service)
-    task = asyncio.create_task(a.run())
-    await settle(1000)
-    task.cancel()
-    assert a.slept == []
+    assert outcome(app(service, board=WithButton()), 60) is None
+
+
+def test_it_wakes_for_the_next_heartbeat():
+    a = app(sleep_when_idle=True, heartbeat_minutes=60)
+    e = outcome(a, 60)
+    assert e and 3500000 < e.ms <= 3600000
+
+
+@expected_to_fail("issue 12: deepsleep() without a time where nothing can wake the board")
+def test_it_never_sleeps_where_nothing_would_wake_it():
+    assert outcome(app(sleep_when_idle=True, heartbeat_minutes=0), 60) is None
+
+
+@expected_to_fail("issue 12: a heartbeat that is due makes deepsleep(0), for ever")
+def test_a_heartbeat_that_is_due_is_no_sleep_for_ever():
+    board = SlowDown()
+    a = app(board=board, sleep_when_idle=True, heartbeat_minutes=1)
+    board.meanwhile = lambda: a.chips.chip.busy(45000)
+    e = outcome(a, 120)
+    assert e is None or (e.ms or 0) > 0
+
+
+@expected_to_fail("issue 12: what began while the link went down is not looked at again")
+def test_a_recording_that_begins_while_the_link_goes_down_keeps_it_awake():
+    board = SlowDown()
+    a = app(board=board, sleep_when_idle=True, heartbeat_minutes=60)
+    board.meanwhile = a.start
+    assert outcome(a, 60) is None
+    assert a.state() == "recording"
 
 
 async def test_trouble_shows_and_the_status_tells_all():
@@ -164,7 +232,7 @@ async def test_trouble_shows_and_the_status_tells_all():
     recording.add("audio").write(b"x")
     recording.end()
     task = asyncio.create_task(a.run())
-    await settle(60)
+    await asyncio.sleep(5)
     task.cancel()
     assert a.state() == "needs_owner"
     status = a.status()
@@ -214,7 +282,8 @@ async def test_the_led_shows_every_state():
     task = asyncio.create_task(led.run())
     for state in PATTERNS:
         led.state = state
-        await settle(20)
+        for _ in range(20):
+            await asyncio.sleep_ms(0)
         assert (state == "idle") or [s for s in shown if s[1]], state
         shown.clear()
     task.cancel()
@@ -231,7 +300,7 @@ async def test_stills_have_their_moment():
     recording = a.store.begin()
     task = asyncio.create_task(stills.record(recording))
     while stills.taken < 3:
-        await asyncio.sleep_ms(0)
+        await asyncio.sleep(1)
     stills.stop()
     await task
     recording.end()

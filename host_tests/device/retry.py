@@ -81,12 +81,12 @@ def test_the_limit_is_waited_out_by_the_servers_own_clock():
 
 
 def test_backoff_doubles_up_to_its_cap_and_starts_over_after_progress():
-    backoff = retry.Backoff(lambda: 1.0, cap_s=60)
-    assert [backoff.next() for _ in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
+    backoff = retry.Backoff(lambda: 1.0)
+    assert [backoff.next(60) for _ in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
     for _ in range(100):
-        assert backoff.next() == 60
+        assert backoff.next(60) == 60
     backoff.reset()
-    assert backoff.next() == 1
+    assert backoff.next(60) == 1
 
 
 def test_backoff_has_full_jitter_but_never_spins():

@@ -2,9 +2,9 @@
 
 import asyncio
 
+from _support import Device
 from recorders.segments import Segments
 from recorders.wav import WavWriter
-from tokens import Device
 from wire import Service
 
 from uploader import owner
@@ -85,6 +85,6 @@ async def test_a_live_recording_is_never_deleted_to_make_room():
     d, rec = setup(delete_when_full=True)
     rec.add("audio").close()
     d.record()
-    assert d.store.make_room()
+    assert d.store.space.make_room()
     assert [e.id for e in d.store.entries()] == ["000001"]
-    assert not d.store.make_room()
+    assert not d.store.space.make_room()

@@ -5,15 +5,17 @@ import os
 from binascii import hexlify
 
 from _support import folder, raises
+from wire import settings
 
-from uploader import lines, owner
+from uploader import journal, owner
 from uploader.clock import FLOOR, Clock
 from uploader.errors import DamagedError, MediaTypeError, StorageError
 from uploader.store import Store
 
 
 def store(**more):
-    return Store(folder() + "/flash", Clock(lambda: FLOOR + 1000, boot="b"), **more)
+    made = settings(storage=folder() + "/flash", state=folder() + "/state", **more)
+    return Store(made, Clock(lambda: FLOOR + 1000, boot="b"))
 
 
 def make(s, data=b"sound", **more):
@@ -44,6 +46,7 @@ def test_a_recording_is_found_again_with_all_that_was_said_of_it():
         "name": "Standup",
         "started_at": "2026-05-01T10:00:00+02:00",
         "metadata": {"room": "12"},
+        "binding": s.credentials.binding,
     }
     assert entry.end == {"ended_at": "2026-05-01T10:30:00+02:00", "count": 2}
     files = {f["index"]: f for f in entry.files()}
@@ -205,7 +208,8 @@ def test_what_the_state_says_is_what_was_noted():
 
 def test_the_state_of_a_one_file_recording_stays_inline_in_littlefs():
     made = b"".join(
-        lines.encode(line) for line in (["id", "rec_" + "0" * 32], ["sent", 0], ["asked"], ["done"])
+        journal.encode(line)
+        for line in (["id", "rec_" + "0" * 32], ["sent", 0], ["asked"], ["done"])
     )
     assert len(made) <= 128, len(made)
 
@@ -247,7 +251,7 @@ def test_listing_a_thousand_recordings_needs_no_more_memory_than_one():
         gc.collect()
         before = gc.mem_alloc()
         most = 0
-        for _ in Store(folder() + "/flash", s.clock).entries():
+        for _ in Store(s.settings, s.clock).entries():
             gc.collect()
             most = max(most, gc.mem_alloc() - before)
         return most
@@ -255,5 +259,5 @@ def test_listing_a_thousand_recordings_needs_no_more_memory_than_one():
     one = held()
     for seq in range(2, 1001):
         with open(s.path(seq, ".rec"), "wb") as f:
-            f.write(lines.encode({"begin": {"v": 1}}) + lines.encode({"end": {"count": 0}}))
+            f.write(journal.encode({"begin": {"v": 1}}) + journal.encode({"end": {"count": 0}}))
     assert held() - one < 2048, (held(), one)

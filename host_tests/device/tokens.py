@@ -1,73 +1,15 @@
 """The token's life: rotation, loss, revocation; and whose recording it is."""
 
-import asyncio
 import os
 
 import vfs
-from _support import Ticks, fails, folder, raises
+from _support import Device, fails, folder, raises
 from flash import Flash, PowerCut
-from wire import Service, WiredHttp
+from wire import Service
 
-from uploader import Clock, Store, Uploader, owner
-from uploader.clock import FLOOR
-from uploader.config import check
+from uploader import owner
 from uploader.credentials import Credentials
 from uploader.errors import ApiError, StorageError, TransportError, UploaderError
-from uploader.links.host import HostLink
-
-ROOT = "/root.der"
-
-
-class Device:
-    """A device at a service; `boot()` again for a reboot."""
-
-    def __init__(self, service, storage=None, **more):
-        self.service = service
-        self.storage = storage or folder() + "/flash"
-        self.root = folder() + ROOT
-        with open(self.root, "wb") as f:
-            f.write(b"\x30\x82\x01\x00")
-        self.ticks = Ticks()
-        self.settings = dict(more, device_token="dtok_a")
-        self.boot()
-
-    def boot(self, **changes):
-        self.settings.update(changes)
-        settings = check(
-            dict(
-                self.settings,
-                api_url="https://api.test/v1",
-                storage=self.storage,
-                roots=[self.root],
-                ntp_server="",
-            )
-        )
-        self.events = []
-        clock = Clock(lambda: FLOOR + 10000000, self.ticks.ticks_ms, self.ticks.sleep_ms)
-        self.store = Store.from_config(settings, clock)
-        self.up = Uploader(settings, self.store, [HostLink()], self._event)
-        http = WiredHttp(self.service.handle, stall_s=0.01)
-        self.up.http = self.up.session._http = self.up.api._transport = http
-        return self
-
-    def _event(self, name, info):
-        self.events.append((name, info))
-        if name == "error":
-            raise SystemExit(info["reason"])
-        if len(self.events) > 200:
-            raise SystemExit("busy loop: %r" % self.events[-10:])
-
-    def record(self):
-        recording = self.store.begin()
-        recording.add("audio").write(b"sound")
-        recording.end()
-        return recording.id
-
-    def told(self, name):
-        return [info for n, info in self.events if n == name]
-
-    def uploaded(self):
-        return len([r for r in self.service.recordings.values() if r["status"] == "uploaded"])
 
 
 async def test_a_rotated_token_is_used_from_then_on_and_after_a_reboot():
@@ -75,15 +17,15 @@ async def test_a_rotated_token_is_used_from_then_on_and_after_a_reboot():
     assert isinstance(await fails(UploaderError, d.up.rotate_token()), UploaderError)
     d.record()
     assert await d.up.drain(5)
-    binding = d.store.binding
+    binding = d.store.credentials.binding
     await d.up.rotate_token()
     assert d.service.token == "dtok_a1"
     d.record()
-    assert await d.up.drain(5) and not d.told("token")[1:]
+    assert await d.up.drain(5) and not d.seen("token")[1:]
     d.boot()
     d.record()
     assert await d.up.drain(5)
-    assert d.store.binding == binding and d.uploaded() == 3
+    assert d.store.credentials.binding == binding and d.uploaded() == 3
 
 
 async def test_rotation_is_due_after_so_many_days():
@@ -93,7 +35,7 @@ async def test_rotation_is_due_after_so_many_days():
         assert await d.up.drain(5)
         d.ticks.ms += 86400 * 1000
     assert d.service.calls["refresh"] == 2, d.service.calls
-    assert len(d.told("token")) == 2 and d.uploaded() == 16
+    assert len(d.seen("token")) == 2 and d.uploaded() == 16
 
 
 async def test_a_refresh_that_is_refused_leaves_the_old_token():
@@ -117,7 +59,7 @@ async def test_a_lost_answer_that_changed_nothing_is_found_out():
     d.boot()
     d.record()
     assert await d.up.drain(5)
-    assert not d.store.credentials.lost and not d.told("token")
+    assert not d.store.credentials.lost and not d.seen("token")
 
 
 async def test_a_lost_answer_that_took_effect_is_told_and_keeps_every_capture():
@@ -129,11 +71,8 @@ async def test_a_lost_answer_that_took_effect_is_told_and_keeps_every_capture():
     ids = [d.record(), d.record()]
     for _ in range(2):
         start = d.ticks.ms
-        task = asyncio.create_task(d.up.run())
-        while len(d.told("token")) < 3:
-            await asyncio.sleep_ms(0)
-        task.cancel()
-        assert [i["state"] for i in d.told("token")] == ["needs_new_token"] * 3
+        await d.run_until(lambda: len(d.seen("token")) == 3)
+        assert [i["state"] for i in d.seen("token")] == ["needs_new_token"] * 3
         assert [e.id for e in d.store.pending()] == ids
         # Slow probing: a quarter of an hour on average.
         assert d.ticks.ms - start >= 2 * 450 * 1000
@@ -177,11 +116,8 @@ async def test_rotation_survives_a_power_cut_at_every_flash_operation():
                 # only a new token helps, and that is told.
                 assert d.store.credentials.lost
                 lost += 1
-                task = asyncio.create_task(d.up.run())
-                while not d.told("token"):
-                    await asyncio.sleep_ms(0)
-                task.cancel()
-                assert d.told("token")[0]["state"] == "needs_new_token"
+                await d.run_until(lambda d=d: d.seen("token"))
+                assert d.seen("token")[0]["state"] == "needs_new_token"
                 d.service.token = "dtok_b"
                 d.boot(device_token="dtok_b", same_user=True)
             assert await d.up.drain(5)
@@ -195,11 +131,8 @@ async def test_rotation_survives_a_power_cut_at_every_flash_operation():
 async def test_a_revoked_token_deletes_nothing_and_probes_slowly_until_there_is_a_new_one():
     d = Device(Service("dtok_other"))
     ids = [d.record(), d.record()]
-    task = asyncio.create_task(d.up.run())
-    while len(d.told("token")) < 4:
-        await asyncio.sleep_ms(0)
-    task.cancel()
-    assert [i["state"] for i in d.told("token")] == ["refused"] * 4
+    await d.run_until(lambda: len(d.seen("token")) == 4)
+    assert [i["state"] for i in d.seen("token")] == ["refused"] * 4
     assert d.service.calls == {"create": 4} and d.ticks.ms >= 3 * 450 * 1000
     assert [e.id for e in d.store.pending()] == ids
     # The owner says that the user is the same.
@@ -207,7 +140,7 @@ async def test_a_revoked_token_deletes_nothing_and_probes_slowly_until_there_is_
     assert await d.up.drain(5) and d.uploaded() == 2
 
 
-async def test_recordings_of_an_earlier_binding_are_held_until_released_or_discarded():
+async def test_recordings_of_an_earlier_binding_are_held_until_adopted_or_discarded():
     d = Device(Service("dtok_a"))
     first, second, third = d.record(), d.record(), d.record()
     d.service.token = "dtok_b"
@@ -223,8 +156,8 @@ async def test_recordings_of_an_earlier_binding_are_held_until_released_or_disca
         third: "held",
     }
     assert [e.id for e in owner.held(d.store)] == [first, second, third]
-    raises(StorageError, owner.release, d.store, mine)
-    owner.release(d.store, second)
+    raises(StorageError, owner.adopt, d.store, mine)
+    owner.adopt(d.store, second)
     owner.discard(d.store, third)
     assert await d.up.drain(5)
     assert d.uploaded() == 2
@@ -232,24 +165,24 @@ async def test_recordings_of_an_earlier_binding_are_held_until_released_or_disca
     assert [e.id for e in owner.held(d.store)] == [first]
 
 
-async def test_a_held_recording_that_was_created_for_the_other_user_is_created_anew():
+async def test_a_held_recording_that_was_created_for_the_other_user_is_created_for_this_one():
     d = Device(Service("dtok_a"))
     local = d.record()
     d.store.entry(local).note("id", "rec_of_the_other_user")
     d.service.token = "dtok_b"
     d.boot(device_token="dtok_b")
-    owner.release(d.store, local)
+    owner.adopt(d.store, local)
     assert await d.up.drain(5)
     assert d.service.calls["create"] == 1 and d.uploaded() == 1
 
 
 async def test_the_same_binding_comes_back_only_by_the_owners_word():
     d = Device(Service("dtok_a"))
-    before = d.store.binding
-    assert d.boot(device_token="dtok_b").store.binding != before
-    assert d.boot(device_token="dtok_a").store.binding != before
-    now = d.store.binding
-    assert d.boot(device_token="dtok_c", same_user=True).store.binding == now
+    before = d.store.credentials.binding
+    assert d.boot(device_token="dtok_b").store.credentials.binding != before
+    assert d.boot(device_token="dtok_a").store.credentials.binding != before
+    now = d.store.credentials.binding
+    assert d.boot(device_token="dtok_c", same_user=True).store.credentials.binding == now
 
 
 def test_no_token_but_the_rotated_one_is_kept_in_the_file():

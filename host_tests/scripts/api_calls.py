@@ -4,8 +4,13 @@ import asyncio
 import json
 import sys
 
-sys.path.insert(0, sys.argv[0].rsplit("/", 1)[0] + "/../../firmware")
+HERE = sys.argv[0].rsplit("/", 1)[0]
+sys.path.insert(0, HERE + "/../../tools/faults/mpy")
+sys.path.insert(1, HERE + "/../../firmware")
 
+from wire import settings
+
+from uploader import Clock
 from uploader.api import DeviceApi
 from uploader.errors import ApiError
 from uploader.http import Http
@@ -20,14 +25,11 @@ async def attempt(call):
 
 
 async def main(transport, url, token):
-    if transport == "native":
-        transport = Http(allow_insecure=True)
-    else:
-        transport = RequestsTransport()
-    api = DeviceApi(transport, url, token)
+    made = settings(api_url=url)
+    http = Http(made) if transport == "native" else RequestsTransport()
+    clock = Clock(lambda: 0)
+    api = DeviceApi(http, made, clock, token)
     out = {}
-    dates = []
-    api.on_date = dates.append
     rec = await api.create_recording({"name": "über", "metadata": {"capture_id": "c-1"}})
     file = {"type": "audio", "content_type": "audio/wav", "file_size_bytes": 3}
     grant = await api.upload_url(rec, file)
@@ -49,7 +51,7 @@ async def main(transport, url, token):
         out["limited"] = await attempt(api.upload_url(rec, file))
         if isinstance(out["limited"], list):
             break
-    out["dates"] = len(dates) > 10
+    out["dates"] = clock.source == "server"
     print(json.dumps(out))
 
 

@@ -7,12 +7,12 @@ import sys
 
 sys.path.insert(0, sys.argv[0].rsplit("/", 1)[0] + "/../../firmware")
 
-from uploader import Store, load_config, media
+from uploader import Store, layout, load_config
 
 settings = load_config(sys.argv[1])
-store = Store.from_config(settings)
+store = Store(settings)
 recording = store.begin("cut short")
-writer = recording.add(media.kind_of(sys.argv[2]), sys.argv[2])
+writer = recording.add(layout.kind_of(sys.argv[2]), sys.argv[2])
 with open(sys.argv[4], "rb") as f:
     writer.write(f.read(int(sys.argv[3])))
 writer.sync()

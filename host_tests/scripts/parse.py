@@ -10,14 +10,14 @@ import asyncio
 import json
 from binascii import hexlify, unhexlify
 
-from wire import WiredHttp
+from wire import WiredHttp, settings
 
 from uploader.errors import TransportError
 
 
 async def main():
     answer = [b""]
-    http = WiredHttp(lambda *_: answer[0], stall_s=0.002)
+    http = WiredHttp(lambda *_: answer[0], settings(stall_timeout_s=0.002))
     while True:
         line = sys.stdin.readline().strip()
         if not line:
@@ -30,7 +30,7 @@ async def main():
                 "status": response.status,
                 "body": hexlify(response.body).decode(),
                 "etag": response.headers.get("etag"),
-                "kept": len(http._open),
+                "kept": len(http.idle),
             }
         except TransportError as e:
             out = {"error": e.kind}

@@ -18,7 +18,7 @@ from uploader.links.host import HostLink
 
 settings = load_config(sys.argv[2])
 count = int(sys.argv[3])
-store = Store.from_config(settings)
+store = Store(settings)
 for _ in range(count):
     recording = store.begin()
     recording.add("audio").write(b"sound")
@@ -58,17 +58,17 @@ def event(name, info):
             most = max(most, gc.mem_alloc())
 
 
-import uploader.store
+import uploader.layout
 
 counter = Count()
-uploader.store.os = counter
+uploader.layout.os = counter
 
 
 async def main():
     global base
     gc.collect()
     before = gc.mem_alloc()
-    up = Uploader(settings, Store.from_config(settings), [HostLink()], event)
+    up = Uploader(settings, Store(settings), [HostLink()], event)
     gc.collect()
     boot = gc.mem_alloc() - before
     counter.names = 0

@@ -1,22 +1,24 @@
-"""Record from a paced I2S stand-in while uploading at full speed: record_upload.py CONFIG
+"""Record from a stand-in of machine.I2S while uploading at full speed: record_upload.py CONFIG
 SECONDS FILE.
 
-The stand-in gives 16 kHz, 16 bit, mono samples that count up, at the pace of real time, and
-drops the oldest when its buffer runs over, as the driver does. Prints JSON: `lost` (samples
-dropped), `longest_gap_ms` between two reads, `sent` (bytes uploaded beside it), `samples`.
+The stand-in gives 16 kHz, 16 bit, mono samples that count up, at the pace of real time. Prints
+JSON: `lost` (samples that its ring lost), `longest_gap_ms` in which nobody looked at it, `sent`
+(bytes uploaded beside it), `samples`.
 """
 
 import sys
 
-sys.path.insert(0, sys.argv[0].rsplit("/", 1)[0] + "/../../firmware")
+ROOT = sys.argv[0].rsplit("/", 1)[0] + "/../../"
+sys.path.insert(0, ROOT + "firmware")
+sys.path.insert(1, ROOT + "tools/chip/mpy")
 
 import asyncio
-import io
 import json
-import struct
 import time
 
-from recorders.i2s_wav import IBUF, WavRecorder
+from chip import Chip
+from esp32board import Board
+from recorders.i2s_wav import WavRecorder, open_microphone
 
 from uploader import Store, Uploader, load_config
 from uploader.links.host import HostLink
@@ -24,46 +26,23 @@ from uploader.links.host import HostLink
 RATE = 16000
 
 
-class PacedI2S(io.IOBase):
-    """Samples 0, 1, 2, ... (modulo 2^16), as fast as time passes."""
+class Watched(Chip):
+    """A chip in real time; `longest` is the longest it was left alone, in us."""
 
     def __init__(self):
-        self.start = time.ticks_us()
-        self.read = 0  # samples
-        self.lost = 0
-        self.last = self.start
+        super().__init__(time.ticks_ms)
         self.longest = 0
 
-    def _available(self):
-        made = time.ticks_diff(time.ticks_us(), self.start) * RATE // 1000000
-        over = made - self.read - IBUF // 2
-        if over > 0:
-            self.lost += over
-            self.read += over
-        return made - self.read
-
-    def readinto(self, buf):
-        now = time.ticks_us()
-        self.longest = max(self.longest, time.ticks_diff(now, self.last))
-        self.last = now
-        n = min(len(buf) // 2, self._available())
-        for i in range(n):
-            struct.pack_into("<H", buf, 2 * i, (self.read + i) & 0xFFFF)
-        self.read += n
-        return 2 * n
-
-    def ioctl(self, request, arg):
-        if request == 3:  # MP_STREAM_POLL
-            return arg & 1 if self._available() >= 512 else 0
-        return -1
-
-    def deinit(self):
-        pass
+    def now(self):
+        before = self.us
+        now = super().now()
+        self.longest = max(self.longest, now - before)
+        return now
 
 
 async def main():
     settings = load_config(sys.argv[1])
-    store = Store.from_config(settings)
+    store = Store(settings)
     sent = [0]
     whole = {}
     done = asyncio.Event()
@@ -86,12 +65,19 @@ async def main():
                     break
                 writer.write(data)
         rec.end()
-    i2s = PacedI2S()
-    recorder = WavRecorder(lambda: i2s, store.clock, RATE, 0, settings.segment_seconds)
+    chip = Watched()
+    Board(chip).install()
+    made = []
+
+    def open_it():
+        made.append(open_microphone({"id": 0, "sck": 14, "ws": 15, "sd": 32}, RATE))
+        return made[0]
+
+    recorder = WavRecorder(open_it, store.clock, RATE)
     recording = up.record("microphone", live=bool(settings.segment_seconds))
-    i2s.start = i2s.last = time.ticks_us()
     uploading = asyncio.create_task(up.run())
-    task = asyncio.create_task(recorder.record(recording))
+    chip.longest = 0
+    task = asyncio.create_task(recorder.record(recording, 0, settings.segment_seconds))
     await asyncio.sleep(float(sys.argv[2]))
     beside = sent[0]
     recorder.stop()
@@ -103,8 +89,8 @@ async def main():
     print(
         json.dumps(
             {
-                "lost": i2s.lost,
-                "longest_gap_ms": i2s.longest // 1000,
+                "lost": made[0].overrun * 256,
+                "longest_gap_ms": chip.longest // 1000,
                 "sent": beside,
                 "samples": samples,
             }

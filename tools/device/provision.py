@@ -141,12 +141,12 @@ def provision(device: Device, values: dict, same_user: bool | None, confirm):
         if same_user is None:
             same_user = confirm(
                 f"{before['pending']} recordings made under another token are still on the device. "
-                "Does it still belong to the same end user? (No holds them back until you "
-                "release or discard them.)"
+                "Does it still belong to the same end user? (No holds them until you "
+                "adopt or discard them.)"
             )
         console.print(
             f"{before['pending']} recordings will be "
-            + ("uploaded under the new token" if same_user else "held back")
+            + ("uploaded under the new token" if same_user else "held")
         )
     config["same_user"] = bool(same_user) if changed else False
     for folder in ("/roots", config["state"]):

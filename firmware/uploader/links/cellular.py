@@ -1,7 +1,7 @@
 """A cellular modem: AT commands to registration, then PPP (MicroPython's network.PPP).
 
-What goes wrong is met with a ladder: dial again, radio off and on, reset, power cycle. Each
-failed `up` climbs one rung, a success climbs down. A link that is not wanted is powered off.
+What goes wrong is met with the ladder of `modem`: each failed `up` climbs one rung, a success
+climbs down. A link that is not wanted is powered off.
 """
 
 from binascii import hexlify
@@ -10,9 +10,10 @@ from hashlib import sha256
 from micropython import const
 
 from ..clock import parse_iso
-from ..durable import Durable
 from ..errors import LinkError
-from .at import At, AtError, AtTimeoutError, fields
+from ..journal import Durable
+from .at import AtError, AtTimeoutError, fields
+from .modem import Modem
 
 _PPP_S = const(30)
 _HANG_UP_S = const(5)
@@ -25,40 +26,25 @@ _DENIED = const(3)
 _ROAMING = const(5)
 # Access technologies of AT+COPS? (3GPP TS 27.007 section 7.3).
 _TECHNOLOGY = {0: "GSM", 2: "UTRAN", 3: "EDGE", 7: "LTE", 8: "EC-GSM", 9: "NB-IoT"}
-_RUNGS = ("redial", "radio", "reset", "power_cycle")
-
-
-class Pins:
-    """The board's lines to the modem, each a callable or None: `key(pressed)`, `reset(active)`
-    and `power(on)` take a bool, `carrier()` returns False once the carrier is lost (DCD)."""
-
-    def __init__(self, key=None, reset=None, power=None, carrier=None):
-        self.key = key
-        self.reset = reset
-        self.power = power
-        self.carrier = carrier
 
 
 class CellularLink:
-    """`uart` is the modem's machine.UART, `profile` one of `modems`, `pins` a Pins, `settings`
-    the configuration (`apn`, `apn_user`, `apn_password`, `apn_auth`, `sim_pin`, `state`).
-    `make_ppp(uart)` makes a network.PPP; `on_event(event, info)` is told of each step."""
+    """The link over the modem at `uart` (a machine.UART), whose family's Profile is `profile`
+    (see `modems`) and whose lines are `pins` (a Pins). Of the `settings` it reads `apn`,
+    `apn_user`, `apn_password`, `apn_auth`, `sim_pin` and `state`. `on_event(event, info)` gets
+    the event `modem` at each step."""
 
     name = "cellular"
     metered = True
     connection = "4g"
 
-    def __init__(self, uart, profile, pins, settings, clock, make_ppp=None, on_event=None):
-        self._profile = profile
-        self._pins = pins
+    def __init__(self, uart, profile, pins, settings, clock, on_event=None):
+        self.modem = Modem(uart, profile, pins, clock, self._tell, self._urc)
+        self._at = self.modem.at
         self._settings = settings
         self._clock = clock
-        self._make_ppp = make_ppp
         self._on_event = on_event
-        self._at = At(uart, clock, self._urc)
         self._ppp = None
-        self._rung = 0
-        self._on = None  # unknown: it may have been left running
         self._registration = 0
         self._dbm = None
         self._time = None  # (Unix seconds, uptime in ms)
@@ -74,50 +60,48 @@ class CellularLink:
         not_registered denied refused no_carrier no_ppp modem`.
         """
         try:
-            if self._rung:
-                await self._recover(_RUNGS[self._rung])
-            await self._wake()
+            await self.modem.recover()
+            await self.modem.wake()
             await self._sim()
             await self._setup()
             await self._register()
             await self._look()
             refusal = may() if may else None
             if refusal:
-                e = LinkError(refusal.reason, "refused")
-                e.refusal = refusal
-                raise e
+                raise LinkError(refusal.reason, "refused", refusal)
             await self._dial()
-            self._rung = 0
+            self.modem.recovered()
         except LinkError as e:
             # What only a person can mend is no reason to climb.
             if e.code not in ("no_sim", "sim_pin", "sim_puk", "refused"):
-                self._rung = min(self._rung + 1, len(_RUNGS) - 1)
+                self.modem.climb()
             await self._hang_up()
             raise
         except (AtError, AtTimeoutError) as e:
-            self._rung = min(self._rung + 1, len(_RUNGS) - 1)
+            self.modem.climb()
             await self._hang_up()
             raise LinkError(str(e), "modem")
 
     async def down(self):
         """Hang up and power the modem off."""
         await self._hang_up()
-        if self._on is not False:
-            await self._power_off()
+        if self.modem.on is not False:
+            await self.modem.power_off()
 
     def is_up(self):
         """True while PPP is. A lost carrier may show only in that nothing moves."""
         if self._ppp is None or not self._ppp.isconnected():
             return False
-        return self._pins.carrier is None or self._pins.carrier()
+        carrier = self.modem.pins.carrier
+        return carrier is None or carrier()
 
     def roaming(self):
         """True if the modem is registered in a foreign network."""
-        return self._registration == _ROAMING
+        return bool(self.modem.on) and self._registration == _ROAMING
 
     def signal_dbm(self):
         """RSSI in dBm when the modem was last asked, None if unknown."""
-        return self._dbm
+        return self._dbm if self.modem.on else None
 
     async def network_time(self):
         """Unix seconds by the network's time (NITZ, 3GPP TS 22.042), None if it sent none."""
@@ -127,34 +111,6 @@ class CellularLink:
         return unix + (self._clock.uptime_ms() - at_ms) // 1000
 
     # Steps of `up`
-
-    async def _wake(self):
-        """Make the modem answer: it may be on, off, at another baud rate, or still in data
-        mode because only the board was reset."""
-        profile = self._profile
-        if self._pins.power:
-            self._pins.power(True)
-        baud = None
-        if self._on is not False:
-            baud = await self._at.sync(profile.bauds[:1], 2)
-            if baud is None and await self._at.escape():
-                baud = profile.bauds[0]
-            if baud is None:
-                baud = await self._at.sync(profile.bauds[1:], 1)
-        if baud is None:
-            self._tell("power_on")
-            await self._press(profile.on_ms)
-            end = self._clock.uptime_ms() + profile.boot_s * 1000
-            while baud is None and self._clock.uptime_ms() < end:
-                baud = await self._at.sync(profile.bauds[:1], 2)
-            if baud is None:
-                baud = await self._at.sync(profile.bauds[1:], 1)
-        if baud is None:
-            raise LinkError("the modem does not answer", "no_modem")
-        self._on = True
-        command = self._at.command
-        await command("E0")
-        await command("+CMEE=2")  # errors in words (TS 27.007 section 9.1)
 
     async def _sim(self):
         """Wait for the SIM; enter its PIN at most once if that was wrong before."""
@@ -213,7 +169,7 @@ class CellularLink:
     async def _setup(self):
         command = self._at.command
         await command("+CFUN=1", 15)
-        for setting in self._profile.setup + ("+CTZU=1",):
+        for setting in self.modem.profile.setup + ("+CTZU=1",):
             try:
                 await command(setting)
             except AtError:
@@ -242,8 +198,8 @@ class CellularLink:
             denied = (denied or now) if state == _DENIED else None
             if denied and now - denied > _DENIED_S * 1000:
                 raise LinkError("the network denies registration", "denied")
-            if now - start > self._profile.register_s * 1000:
-                text = "not registered in %d s" % self._profile.register_s
+            if now - start > self.modem.profile.register_s * 1000:
+                text = "not registered in %d s" % self.modem.profile.register_s
                 raise LinkError(text, "not_registered")
             await self._clock.sleep(_POLL_S)
 
@@ -279,7 +235,7 @@ class CellularLink:
     async def _dial(self):
         """Data mode, then PPP."""
         error = None
-        for dial in self._profile.dial:
+        for dial in self.modem.profile.dial:
             try:
                 if await self._at.command(dial, _DIAL_S):
                     break
@@ -288,7 +244,9 @@ class CellularLink:
         else:
             raise LinkError("no carrier: %s" % error, "no_carrier")
         # A PPP object that failed is thrown away, so each call has a new one (micropython#6541).
-        self._ppp = self._new_ppp()
+        import network
+
+        self._ppp = network.PPP(self.modem.uart)
         settings = self._settings
         if settings.apn_auth == "none":
             self._ppp.connect()
@@ -302,13 +260,6 @@ class CellularLink:
         except (OSError, ValueError):
             self.address = None
         self._tell("connected", address=self.address)
-
-    def _new_ppp(self):
-        if self._make_ppp:
-            return self._make_ppp(self._at.uart)
-        import network
-
-        return network.PPP(self._at.uart)
 
     async def _hang_up(self):
         ppp, self._ppp = self._ppp, None
@@ -324,85 +275,7 @@ class CellularLink:
         if await self._until(lambda: not ppp.isconnected(), _HANG_UP_S):
             await self._at.escape()
         else:
-            await self._cut()
-
-    # The ladder
-
-    async def _recover(self, rung):
-        self._tell("recover", rung=rung)
-        if rung == "radio":
-            try:
-                await self._at.command("+CFUN=4", 15)  # TS 27.007 section 8.2: radio off
-                await self._clock.sleep(2)
-                return
-            except (AtError, AtTimeoutError):
-                rung = "reset"
-        if rung == "reset":
-            if self._pins.reset:
-                self._pins.reset(True)
-                await self._clock.sleep_ms(self._profile.reset_ms)
-                self._pins.reset(False)
-            else:
-                try:
-                    await self._at.command("+CFUN=1,1", 10)
-                except (AtError, AtTimeoutError):
-                    rung = "power_cycle"
-            if rung == "reset":
-                await self._boot()
-                return
-        if rung == "power_cycle":
-            await self._power_off()
-
-    async def _boot(self):
-        """Wait until it answers again; whether it does is for `_wake` to say."""
-        end = self._clock.uptime_ms() + self._profile.boot_s * 1000
-        await self._clock.sleep(2)
-        while self._clock.uptime_ms() < end:
-            if await self._at.sync(self._profile.bauds[:1], 1):
-                return
-
-    async def _power_off(self):
-        profile = self._profile
-        if self._on is None and not await self._at.sync(profile.bauds[:1], 2):
-            # Off, or left in data mode by a reset of the board alone. The key must not be
-            # pressed to find out: it would switch a modem on that is off.
-            if not await self._at.escape():
-                self._is_off()
-                return
-        self._tell("power_off")
-        try:
-            await self._at.command(profile.off, 5)
-        except AtError:
-            pass
-        except AtTimeoutError:
-            await self._press(profile.off_ms)
-        # Off when it no longer answers.
-        end = self._clock.uptime_ms() + profile.off_s * 1000
-        while self._clock.uptime_ms() < end:
-            await self._clock.sleep(1)
-            if await self._at.sync(profile.bauds[:1], 1) is None:
-                break
-        self._is_off()
-
-    async def _cut(self):
-        """Off by its lines alone."""
-        self._tell("power_cut")
-        await self._press(self._profile.off_ms)
-        await self._clock.sleep(self._profile.off_s)
-        self._is_off()
-
-    def _is_off(self):
-        if self._pins.power:
-            self._pins.power(False)
-        self._on = False
-        self._dbm = None
-        self._registration = 0
-
-    async def _press(self, ms):
-        if self._pins.key:
-            self._pins.key(True)
-            await self._clock.sleep_ms(ms)
-            self._pins.key(False)
+            await self.modem.cut()
 
     async def _until(self, true, seconds):
         end = self._clock.uptime_ms() + seconds * 1000

@@ -19,17 +19,16 @@ _WHY = {
 
 
 class WifiLink:
-    """`networks` is the configuration's `wifi`: dicts with `ssid`, `key` ("" for an open
-    network) and `hidden` (true if it does not broadcast its name). `wlan` is a
-    `network.WLAN`, made when first needed if left out; `sleep_ms` and `ticks` (uptime in ms)
-    are the clock's."""
+    """The link over the networks of the setting `wifi`: dicts with `ssid`, `key` ("" for an
+    open network) and `hidden` (true if it does not broadcast its name). `wlan` is a
+    `network.WLAN`, made when first needed if left out; `clock` measures the waits."""
 
     name = "wifi"
     metered = False
     connection = "wifi"
 
-    def __init__(self, networks, clock, wlan=None):
-        self._networks = networks
+    def __init__(self, settings, clock, wlan=None):
+        self._settings = settings
         self._clock = clock
         self._wlan = wlan
         self.ssid = None
@@ -39,10 +38,11 @@ class WifiLink:
         `no_network wrong_key no_dhcp refused lost off`."""
         wlan = self._radio()
         found = self._scan(wlan)
-        known = [n for n in self._networks if n["ssid"] in found]
+        networks = self._settings.wifi
+        known = [n for n in networks if n["ssid"] in found]
         known.sort(key=lambda n: -found[n["ssid"]])
         # A hidden network does not show in a scan; asking for it is the only way to know.
-        known += [n for n in self._networks if n["ssid"] not in found and n.get("hidden")]
+        known += [n for n in networks if n["ssid"] not in found and n.get("hidden")]
         if not known:
             raise LinkError("none of the known networks is in reach", "no_network")
         error = None

@@ -17,7 +17,7 @@ from uploader.links.host import HostLink
 
 def main():
     settings = load_config(sys.argv[2])
-    store = Store.from_config(settings)
+    store = Store(settings)
     up = Uploader(settings, store, [HostLink()])
     done = asyncio.run(up.drain(60))
     print(json.dumps({"done": done, "connections": up.http.connections_opened}))

@@ -24,6 +24,6 @@ def event(name, info):
 settings = load_config(sys.argv[2])
 gc.collect()
 base = gc.mem_alloc()
-up = Uploader(settings, Store.from_config(settings), [HostLink()], event)
+up = Uploader(settings, Store(settings), [HostLink()], event)
 assert asyncio.run(up.drain(200))
 print(json.dumps({"heap": most}))

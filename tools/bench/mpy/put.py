@@ -19,6 +19,7 @@ import time
 
 import tls
 
+from uploader.config import check
 from uploader.http import Http
 
 CHUNK = 4096
@@ -143,7 +144,15 @@ async def main():
     aiohttp = sys.argv[6] if len(sys.argv) > 6 else None
     if aiohttp:
         sys.path.append(aiohttp)
-    http = Http([root])
+    settings = check(
+        {
+            "api_url": "https://localhost",
+            "device_token": "dtok_x",
+            "storage": "/",
+            "roots": [root],
+        }
+    )
+    http = Http(settings)
     result = {"loop": [], "ours": [], "requests": [], "aiohttp": [], "gap_ms": []}
     for _ in range(int(repeats)):
         result["loop"].append(blocking(root, host, port, size))

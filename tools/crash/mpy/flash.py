@@ -71,10 +71,11 @@ class Flash:
         if op == 6:
             if self.sectors:
                 return 0
-            return self._erase(arg)
+            return self.erase(arg)
         return 0
 
-    def _erase(self, n):
+    def erase(self, n):
+        """Erase block `n`; 0, or minus an errno."""
         if self.dead or self.pulled:
             return -errno.EIO
         self.units_of_last = 1

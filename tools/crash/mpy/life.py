@@ -29,6 +29,7 @@ from uploader.links.host import HostLink
 
 SYNC = 1024
 settings = load_config(sys.argv[2])
+settings.values.update(sync_bytes=SYNC, low_space_bytes=0)
 kind = sys.argv[3]
 
 
@@ -74,7 +75,7 @@ async def no_wait(ms):
 def boot():
     """The store and uploader of a device that has just been switched on."""
     clock = Clock(lambda: FLOOR + 1000000, sleep_ms=no_wait)
-    store = Store("/flash/rec", clock, sync_bytes=SYNC, binding="b1", low_space_bytes=0)
+    store = Store(settings, clock)
     return store, Uploader(settings, store, [HostLink()])
 
 
@@ -141,7 +142,7 @@ def live(expect):
 
 def strays():
     """What is on flash beyond the store's own files."""
-    return [f[0] for f in os.ilistdir("/flash/rec") if f[0][:6] not in ("store.", "meter.")]
+    return [f[0] for f in os.ilistdir("/flash/rec") if f[0][:6] not in ("store.", "token.")]
 
 
 def recover(flash):
@@ -200,7 +201,7 @@ def count():
     flash = make_flash()
     mount(flash)
     spans = []
-    write, erase = flash.writeblocks, flash._erase
+    write, erase = flash.writeblocks, flash.erase
 
     class Spy:
         """Notes how many units each operation has."""

@@ -14,6 +14,7 @@ import vfs
 from flash import Flash
 
 from uploader.clock import FLOOR, Clock
+from uploader.config import check
 from uploader.store import Store
 
 SIZE = 40000
@@ -77,7 +78,17 @@ os.mkdir("/flash/rec")
 plain = measure(flash, bare)
 vfs.umount("/flash")
 flash = new()
-store = Store("/flash/rec", Clock(lambda: FLOOR + 1000), SYNC, binding="0123abcd")
+settings = check(
+    {
+        "api_url": "http://api.test/v1",
+        "allow_insecure": True,
+        "device_token": "dtok_x",
+        "storage": "/flash/rec",
+        "sync_bytes": SYNC,
+        "roots": [],
+    }
+)
+store = Store(settings, Clock(lambda: FLOOR + 1000))
 mine = measure(flash, lambda: recorded(store))
 print(
     json.dumps(

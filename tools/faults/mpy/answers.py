@@ -119,15 +119,14 @@ class Run:
         )
         self.virtual = [0]
         clock = Clock(lambda: FLOOR + 10000000, self._ticks, self._sleep)
-        store = Store.from_config(settings, clock)
+        store = Store(settings, clock)
         recording = store.begin("a name")
         recording.add("audio").write(MEDIA)
         recording.end()
         self.id = recording.id
         self.store = store
-        self.up = Uploader(settings, store, [HostLink()], self._event)
-        http = WiredHttp(self.service.handle)
-        self.up.http = self.up.session._http = self.up.api._transport = http
+        http = WiredHttp(self.service.handle, settings)
+        self.up = Uploader(settings, store, [HostLink()], self._event, http=http)
         self.done = asyncio.run(self.up.drain(30))
 
     def _ticks(self):

@@ -64,7 +64,7 @@ async def main():
 
     uploader.http.socket = Resolver(FAIL_DNS)
     settings = load_config(sys.argv[2])
-    store = Store.from_config(settings, Clock(ticks_ms=ticks, sleep_ms=sleep_ms))
+    store = Store(settings, Clock(ticks_ms=ticks, sleep_ms=sleep_ms))
     up = Uploader(settings, store, [HostLink()], event)
     done = await up.drain(60)
     print(json.dumps({"done": done, "waits": waits, "events": events, "reasons": reasons}))

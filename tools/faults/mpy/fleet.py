@@ -17,14 +17,15 @@ sys.path.insert(1, HERE + "/../../../firmware")
 import asyncio
 import json
 
-from wire import Service
+from wire import Service, settings
 
 from uploader import Clock
+from uploader.answer import Response
 from uploader.api import DeviceApi
 from uploader.clock import FLOOR, iso
 from uploader.entry import Entry
-from uploader.http import Response
-from uploader.session import Session
+from uploader.s3 import S3
+from uploader.session import PassResult, Session
 
 DEVICES, RECORDINGS, SEED = (int(a) for a in sys.argv[1:4])
 REQUESTS, URLS, WINDOW = 100, 30, 60
@@ -135,13 +136,16 @@ def http_date(t):
 class Memory:
     """A store in memory: what Session asks of one."""
 
-    def __init__(self, device):
+    def __init__(self, device, clock):
         self.device = device
+        self.clock = clock
         self.left = [MemoryEntry(self, i) for i in range(RECORDINGS)]
-        self.busy = None
 
     def pending(self, order):
         yield from list(self.left)
+
+    def protect(self, seq):
+        pass
 
     def capture_id(self, entry):
         return "%d-%s" % (self.device, entry.id)
@@ -180,30 +184,50 @@ class MemoryEntry(Entry):
         pass
 
 
+class Link:
+    """A link that is there and that nothing speaks against."""
+
+    policy = None
+
+    def better(self):
+        return False
+
+    def worked(self):
+        pass
+
+
 async def device(number):
     random = Random(SEED * 1000 + number)
     await world.sleep(random() * 60)
-    clock = Clock(lambda: START + int(world.now), lambda: int(world.now * 1000) & 0x3FFFFFFF)
+    clock = Clock(
+        lambda: START + int(world.now),
+        lambda: int(world.now * 1000) & 0x3FFFFFFF,
+        random=random,
+    )
 
     def emit(event, **info):
         if event == "completed" and number not in first:
             first[number] = world.now
 
-    store = Memory(number)
-    transport = Transport()
-    api = DeviceApi(transport, "https://api.test/v1", "dtok_x")
-    session = Session(store, api, transport, clock, emit, random=random)
+    http = Transport()
+    api = DeviceApi(http, config, clock, "dtok_x")
+    session = Session(config, Memory(number, clock), api, S3(http), Link(), emit)
     while True:
-        outcome = session.look() or await session.run()
-        if outcome.wait_s is None:
+        work = session.begin()
+        if not isinstance(work, PassResult):
+            while await work.step():
+                pass
+            work = work.result
+        if work.wait_s is None:
             break
-        await world.sleep(outcome.wait_s)
+        await world.sleep(work.wait_s)
     finished[number] = world.now
 
 
 world = World()
 limits = Limits()
 service = Service()
+config = settings(api_url="https://api.test/v1")
 first = {}
 finished = {}
 

@@ -18,10 +18,12 @@ import gc
 import json
 import random
 
-from wire import WiredHttp
+from wire import WiredHttp, settings
 
-from uploader.api import DeviceApi, s3_error
+from uploader import Clock
+from uploader.api import DeviceApi
 from uploader.errors import ApiError, TransportError
+from uploader.s3 import s3_error
 
 COUNT, SEED = int(sys.argv[1]), int(sys.argv[2])
 random.seed(SEED)
@@ -118,9 +120,9 @@ async def one(http, api, what):
     assert 200 <= response.status < 600, response.status
     error = s3_error(response)
     assert len(str(error)) < 400
-    if http._open:
+    if http.idle:
         # Kept alive only if not one byte was left over.
-        assert not http._open[-1].sock._in, http._open[-1].sock._in
+        assert not http.idle[-1].sock.unread, http.idle[-1].sock.unread
 
 
 async def main():
@@ -129,8 +131,9 @@ async def main():
     def handle(method, path, headers, body):
         return answer[0]
 
-    http = WiredHttp(handle, stall_s=0.002)
-    api = DeviceApi(http, "https://a.test", "dtok_secret")
+    made = settings(api_url="https://a.test", stall_timeout_s=0.002)
+    http = WiredHttp(handle, made)
+    api = DeviceApi(http, made, Clock(), "dtok_secret")
     failures = []
     held = None
     kinds = {}
@@ -151,7 +154,7 @@ async def main():
             kind = "failure"
             failures.append("%d %r: %r on %r" % (i, what, e, answer[0][:200]))
         kinds[kind] = kinds.get(kind, 0) + 1
-        if len(http._open) > 2 or i % 3 == 0:
+        if len(http.idle) > 2 or i % 3 == 0:
             http.close()
         if i in (COUNT // 10, COUNT - 1):
             http.close()

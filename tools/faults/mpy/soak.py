@@ -49,7 +49,7 @@ async def main():
         ticks_ms=lambda: time.ticks_add(time.ticks_ms(), virtual[0] & 0x1FFFFFFF),
         sleep_ms=sleep_ms,
     )
-    store = Store.from_config(settings, clock)
+    store = Store(settings, clock)
     up = Uploader(settings, store, [HostLink()], event)
     task = asyncio.create_task(up.run())
     for _ in range(COUNT):
@@ -84,7 +84,7 @@ async def main():
                 "done": counts["completed"] == COUNT,
                 "heap_after_100": heaps[0],
                 "heap_at_end": heaps[-1],
-                "open": len(up.http._open),
+                "open": len(up.http.idle),
                 "waits": counts["retry"],
                 "hours": round(virtual[0] / 3600000, 1),
             }

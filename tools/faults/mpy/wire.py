@@ -5,10 +5,31 @@ import hashlib
 import json
 from binascii import hexlify
 
-from uploader.http import Http, _Connection
+from uploader.config import check
+from uploader.connection import Connection
+from uploader.http import Http
 
 _IN = 1
 _OUT = 4
+
+
+def settings(**more):
+    """Settings of a device at a service without TLS. Those named take any value, also one that
+    a configuration may not have, like a stall of milliseconds."""
+    made = check(
+        {
+            "api_url": "http://api.test/v1",
+            "allow_insecure": True,
+            "device_token": "dtok_t",
+            "storage": "/flash",
+            "roots": [],
+            "ntp_server": "",
+        }
+    )
+    if "storage" in more:
+        made.values["state"] = more["storage"]
+    made.values.update(more)
+    return made
 
 
 class Wire:
@@ -20,7 +41,7 @@ class Wire:
         self._handle = handle
         self._hang_up = hang_up
         self._out = b""
-        self._in = b""
+        self.unread = b""  # of the answers
         self._closed = False
 
     # a socket
@@ -31,11 +52,11 @@ class Wire:
         return len(buf)
 
     def readinto(self, buf):
-        if not self._in:
+        if not self.unread:
             return 0 if self._closed else None
-        n = min(len(buf), len(self._in))
-        buf[:n] = self._in[:n]
-        self._in = self._in[n:]
+        n = min(len(buf), len(self.unread))
+        buf[:n] = self.unread[:n]
+        self.unread = self.unread[n:]
         return n
 
     def close(self):
@@ -53,7 +74,7 @@ class Wire:
         pass
 
     def ipoll(self, timeout):
-        if self._in or self._closed:
+        if self.unread or self._closed:
             yield self, _IN | _OUT
         else:
             yield self, _OUT
@@ -77,7 +98,7 @@ class Wire:
             if answer is None:
                 self._closed = True
                 return
-            self._in += answer
+            self.unread += answer
             if self._hang_up or b"Connection: close" in answer:
                 self._closed = True
 
@@ -85,13 +106,13 @@ class Wire:
 class WiredHttp(Http):
     """The HTTP client with `handle` for a network."""
 
-    def __init__(self, handle, **more):
-        super().__init__((), **more)
+    def __init__(self, handle, settings):
+        super().__init__(settings)
         self._handle = handle
         self.hang_up = False
 
-    async def _connect(self, secure, host, port):
-        conn = _Connection((secure, host, port))
+    async def connect(self, secure, host, port):
+        conn = Connection((secure, host, port), self.buffer, self._settings, None)
         conn.sock = conn.poll = Wire(self._handle, self.hang_up)
         self.connections_opened += 1
         return conn

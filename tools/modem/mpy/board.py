@@ -12,11 +12,14 @@ import sys
 HERE = sys.argv[0].rsplit("/", 1)[0]
 sys.path.insert(0, HERE)
 sys.path.insert(1, HERE + "/../../../firmware")
+sys.path.insert(2, HERE + "/../../chip/mpy")
 
 import asyncio
 import json
 
-from standins import PPP, WLAN, Control, Uart, fast_clock
+from chip import Chip
+from standins import PPP, Control, Uart, fast_clock, install
+from wlan import AccessPoint, Wlan
 
 from uploader import Store, Uploader, load_config
 from uploader.links import modems
@@ -35,11 +38,12 @@ def pattern(seed, size):
 
 
 async def main():
+    install()
     settings = load_config(sys.argv[1])
-    clock = fast_clock(SPEED)
-    store = Store.from_config(settings, clock)
+    clock = fast_clock(SPEED, random=lambda: 0.4)
+    store = Store(settings, clock)
     wires = Control(int(sys.argv[3]))
-    wlan = WLAN(told=lambda up: wires.tell("wifi %d" % up))
+    wlan = Wlan(Chip(clock.uptime_ms), told=lambda up: wires.tell("wifi %d" % up))
     PPP.keep_quiet = scenario.get("quiet", False)
     sent = [0]
     dropped = []
@@ -55,18 +59,18 @@ async def main():
         if name == "sent":
             sent[0] += 1
             if sent[0] == scenario.get("wifi_after"):
-                wlan.air["home"] = ("12345678", -50)
+                wlan.air.append(AccessPoint("home", "12345678", -50))
 
     uart = Uart(sys.argv[2])
-    cellular = CellularLink(uart, modems.sim7600(), wires.pins(), settings, clock, PPP, event)
-    wifi = WifiLink(settings.wifi, clock, wlan)
+    cellular = CellularLink(uart, modems.sim7600(), wires.pins(), settings, clock, event)
+    wifi = WifiLink(settings, clock, wlan)
     for i in range(len(scenario["files"])):
         recording = store.begin("number %d" % i)
         writer = recording.add("audio", "audio/ogg")
         for piece in pattern(i, scenario["files"][i]):
             writer.write(piece)
         recording.end()
-    up = Uploader(settings, store, [wifi, cellular], event, random=lambda: 0.4)
+    up = Uploader(settings, store, [wifi, cellular], event)
 
     done = await up.drain(90)
     print(
@@ -75,7 +79,7 @@ async def main():
                 "done": done,
                 "used": up.policy.meter.used(),
                 "crashed": uart.crashed,
-                "tls_bytes": up.http.bytes_out + up.http.bytes_in,
+                "tls_bytes": up.http.buffer.moved,
             }
         )
     )

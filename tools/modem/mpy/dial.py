@@ -14,7 +14,7 @@ sys.path.insert(1, HERE + "/../../../firmware")
 import asyncio
 import json
 
-from standins import PPP, Control, Uart, fast_clock
+from standins import PPP, Control, Uart, fast_clock, install
 
 from uploader.errors import LinkError
 from uploader.links import modems
@@ -35,6 +35,7 @@ DEFAULTS = {
 
 
 async def main():
+    install()
     path, control, family, speed = sys.argv[1:5]
     values = dict(DEFAULTS)
     values.update(json.loads(sys.argv[5]))
@@ -50,7 +51,6 @@ async def main():
         wires.pins(values["pins"]),
         Settings(values),
         clock,
-        PPP,
         lambda event, info: events.append(info),
     )
     out = []

@@ -1,14 +1,25 @@
-"""What the unix port lacks of a board: a UART, network.PPP, network.WLAN, the modem's pins, and
+"""What the unix port lacks of a board: a UART, network.PPP, the modem's pins, and
 a faster clock. Runs in MicroPython."""
 
 import asyncio
 import select
 import socket
+import sys
 import termios
 import time
 
 from uploader.clock import Clock
-from uploader.links.cellular import Pins
+from uploader.links.modem import Pins
+
+
+def install():
+    """Let `import network` find what stands in for it here."""
+
+    class Network:
+        pass
+
+    Network.PPP = PPP
+    sys.modules["network"] = Network
 
 
 def fast_clock(speed, **more):
@@ -167,73 +178,3 @@ class Control:
             reset=lambda on: self.tell("reset %d" % on),
             power=(lambda on: self.tell("power %d" % on)) if power else None,
         )
-
-
-class WLAN:
-    """network.WLAN's station. `air` is {ssid: (key, dBm)}, `dhcp` whether addresses are given,
-    `hidden` the names that no scan shows. `told(up)` hears of the association."""
-
-    def __init__(self, air=None, dhcp=True, hidden=(), told=None):
-        self.air = air or {}
-        self.dhcp = dhcp
-        self.hidden = hidden
-        self.tried = []
-        self._told = told or (lambda up: None)
-        self._active = False
-        self._ssid = None
-        self._status = 1000
-
-    def active(self, value=None):
-        if value is not None:
-            self._active = value
-            if not value:
-                self._leave()
-        return self._active
-
-    def scan(self):
-        if not self._active:
-            raise OSError("Wifi Not Started")
-        return [
-            (ssid.encode(), b"", 1, self.air[ssid][1], 3, False)
-            for ssid in self.air
-            if ssid not in self.hidden
-        ]
-
-    def config(self, **_):
-        pass
-
-    def connect(self, ssid, key=None):
-        self.tried.append(ssid)
-        self._ssid = None
-        if ssid not in self.air:
-            self._status = 201
-        elif self.air[ssid][0] != (key or ""):
-            self._status = 202
-        else:
-            self._ssid = ssid
-            self._status = 1010 if self.dhcp else 1001
-            if self.dhcp:
-                self._told(True)
-
-    def disconnect(self):
-        self._leave()
-
-    def _leave(self):
-        if self._ssid:
-            self._told(False)
-        self._ssid = None
-        self._status = 1000
-
-    def isconnected(self):
-        if self._ssid and self._ssid not in self.air:
-            self._leave()
-            self._status = 200
-        return self._ssid is not None and self.dhcp
-
-    def status(self, what=None):
-        if what == "rssi":
-            if self._ssid is None:
-                raise OSError("not associated")
-            return self.air[self._ssid][1]
-        self.isconnected()
-        return self._status

@@ -8,8 +8,14 @@ with 75 for a soft reset from the raw REPL, 76 for any other reset.
 
 import io
 import sys
+import time
 
 import vfs
+
+sys.path.append(sys.argv[0].rsplit("/", 1)[0] + "/../../chip/mpy")
+
+from chip import Asleep, Chip
+from esp32board import Board
 
 ROOT, MODE = sys.argv[1:3]
 RAW_RESET, RESET = 75, 76
@@ -19,29 +25,18 @@ WINDOW = 2048
 WAITING, RUNNING = b"\x16", b"\x17"
 
 
-class Machine:
-    """What of `machine` a device's code uses, without a machine."""
+class Simulated(Chip):
+    """A chip in real time, whose resets the simulator makes. Deep sleep takes its time, and
+    for ever if nothing was set to wake it."""
 
-    def __init__(self):
-        self.slept = None
-
-    def reset(self):
+    def halt(self, end):
+        if isinstance(end, Asleep):
+            if end.ms is None:
+                out("asleep, and nothing will wake it but a reset\r\n")
+            while end.ms is None:
+                time.sleep(1)
+            time.sleep_ms(end.ms)
         sys.exit(RESET)
-
-    soft_reset = reset
-
-    def deepsleep(self, ms=None):
-        sys.exit(RESET)
-
-    def unique_id(self):
-        return b"\x00\x01\x02\x03"
-
-    class WDT:
-        def __init__(self, timeout):
-            pass
-
-        def feed(self):
-            pass
 
 
 def out(text):
@@ -178,7 +173,7 @@ def friendly(space):
 
 
 def main():
-    sys.modules["machine"] = Machine()
+    Board(Simulated(time.ticks_ms)).install()
     vfs.umount("/")
     vfs.mount(vfs.VfsPosix(ROOT), "/")
     sys.path[:] = ["", ".frozen", "/lib"]

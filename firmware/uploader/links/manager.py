@@ -3,29 +3,34 @@ idle."""
 
 from micropython import const
 
-from .errors import LinkError
-from .retry import Backoff
+from ..errors import LinkError
+from ..retry import Backoff
 
 # A link that failed is left alone for up to so long, doubling from _COOL_S.
 _COOL_S = const(15)
 _COOL_MAX_S = const(900)
+# What the setting `network_preference` can name and this module can bring up.
+_NAMED = ("wifi", "cellular")
 
 
-class Network:
-    """`links` in the order of preference; `policy` may refuse one that is up. `emit(event,
-    **info)` is told; `random` returns a float in [0, 1)."""
+class LinkManager:
+    """Brings one of `links` up when asked, and down when it is no longer needed.
 
-    def __init__(self, links, clock, policy, emit, idle_s=180, random=None):
+    Their order is that of the setting `network_preference`, which leaves out those it does
+    not name; others (`host`, say) come first. `current` is the link in use or None, `policy`
+    (a Policy or None) may refuse a link that is up, `emit(event, **info)` tells what happens.
+    """
+
+    def __init__(self, links, settings, clock, policy, emit):
         self.current = None
+        self.policy = policy
         self._links = links
+        self._settings = settings
         self._clock = clock
-        self._policy = policy
         self._emit = emit
-        self._idle_ms = idle_s * 1000
         self._cool = {}  # link name: (Backoff, uptime in ms until which it is left alone)
-        self._random = random
-        self._used_ms = 0
-        self._proved = False
+        self._used_ms = 0  # uptime at which `current` was last used
+        self._proved = False  # `current` has carried a file
 
     async def ready(self):
         """Bring up the first link that works and is allowed; returns it.
@@ -34,7 +39,7 @@ class Network:
         """
         waits = []
         reasons = []
-        for link in self._links:
+        for link in self._in_order():
             left = self._left_ms(link)
             if left > 0 and not (link is self.current and link.is_up()):
                 waits.append(left / 1000)
@@ -54,52 +59,54 @@ class Network:
         e.wait_s = max(1, min(waits)) if waits else _COOL_MAX_S
         raise e
 
+    def _in_order(self):
+        found = [link for link in self._links if link.name not in _NAMED]
+        for name in self._settings.network_preference:
+            found += [link for link in self._links if link.name == name and name in _NAMED]
+        # A preference without any link that there is would cut the device off from whoever
+        # could mend it.
+        return found or self._links
+
     async def _try(self, link):
+        """(None, 0) if the link is up and allowed, else why not and the seconds to wait."""
         try:
             if not link.is_up():
-                await link.up(lambda: self._policy and self._policy.link(link))
+                await link.up(lambda: self.policy and self.policy.link(link))
                 self._emit("link", link=link.name, state="up")
-            refusal = self._policy and self._policy.link(link)
+            refusal = self.policy and self.policy.link(link)
         except LinkError as e:
-            refusal = getattr(e, "refusal", None)
+            refusal = e.refusal
             if not refusal:
                 reason = "%s: %s" % (link.name, e)
                 self._emit("link", link=link.name, state="failed", code=e.code, reason=reason)
                 return reason, self._cool_down(link)
-        if refusal:
-            self._emit(
-                "held_back",
-                rule=refusal.rule,
-                link=link.name,
-                reason=refusal.reason,
-                wait_s=refusal.wait_s,
-            )
-            # Neither tried nor powered before that.
-            await self._down(link)
-            backoff = self._cool.get(link.name, (None, 0))[0]
-            until = self._clock.uptime_ms() + int(refusal.wait_s * 1000)
-            self._cool[link.name] = (backoff, until)
-            return refusal.reason, refusal.wait_s
-        return None, 0
+        if not refusal:
+            return None, 0
+        reason, wait_s = refusal.reason, refusal.wait_s
+        self._emit("deferred", rule=refusal.rule, link=link.name, reason=reason, wait_s=wait_s)
+        # Neither tried nor powered before that.
+        await self._down(link)
+        self._leave(link, self._backoff(link), wait_s)
+        return reason, wait_s
 
     def failed(self, reason, code=None):
-        """Told that traffic over the current link failed; True if another one can be tried at
-        once. The only link there is is not left alone: how soon it is tried again is for the
-        session to say."""
-        link = self.current
-        if link is None or len(self._links) == 1:
-            if code:
-                self._emit("link", link=link.name, state="failing", code=code, reason=reason)
+        """Note that traffic over the current link failed; True if another link can be tried at
+        once. The only link there is is not left alone: when it is tried again is decided by
+        the caller."""
+        link, links = self.current, self._in_order()
+        only = len(links) == 1
+        if link and (code or not only):
+            self._emit("link", link=link.name, state="failing", code=code, reason=reason)
+        if link is None or only:
             return False
         self._cool_down(link)
-        self._emit("link", link=link.name, state="failing", code=code, reason=reason)
-        for other in self._links:
+        for other in links:
             if other is not link and self._left_ms(other) <= 0:
                 return True
         return False
 
     def worked(self):
-        """Told that a file went over the current link. Less proves little: where small calls
+        """Note that a file went over the current link. Less proves little: where small calls
         pass and files stall, a link would be preferred again and again."""
         self._proved = True
         self.touch()
@@ -107,11 +114,12 @@ class Network:
             self._cool.pop(self.current.name, None)
 
     def touch(self):
-        """Told that the current link was used."""
+        """Note that the current link was used."""
         self._used_ms = self._clock.uptime_ms()
 
     async def drop(self):
-        """Take the current link down after a failure, so that it begins anew."""
+        """Take the current link down after a failure; `ready` then brings one up from the
+        beginning."""
         link, self.current = self.current, None
         self._proved = False
         if link:
@@ -125,26 +133,33 @@ class Network:
     def better_s(self):
         """Seconds until a link that is preferred to the current one is due; None if none is."""
         due = None
-        for link in self._links:
+        for link in self._in_order():
             if link is self.current:
                 break
             left = max(0, self._left_ms(link)) / 1000
             due = left if due is None else min(due, left)
         return due
 
-    def alive(self):
-        """False as soon as the current link says that it is down."""
+    def link_up(self):
+        """False as soon as the current link is found to be down."""
         return self.current is None or self.current.is_up()
 
+    def meter(self):
+        """The DataMeter that counts what passes over the current link; None where bytes cost
+        nothing."""
+        return self.policy.meter if self.current and self.current.metered else None
+
     def override(self):
-        """Forget why links were left alone: the owner wishes an upload now."""
+        """Forget why links were left alone: the owner wishes an upload now, or the rules have
+        changed."""
         self._cool.clear()
 
     def idle_s(self):
         """Seconds until the current link is to be powered down; None for never."""
-        if self.current is None or not self._idle_ms:
+        idle_s = self._settings.radio_idle_timeout_s
+        if self.current is None or not idle_s:
             return None
-        return max(0, self._used_ms + self._idle_ms - self._clock.uptime_ms()) / 1000
+        return max(0, self._used_ms + idle_s * 1000 - self._clock.uptime_ms()) / 1000
 
     async def down(self):
         """Power every link down."""
@@ -157,16 +172,21 @@ class Network:
         await link.down()
         if was and not link.is_up():
             self._emit("link", link=link.name, state="down")
-        if link.metered and self._policy:
-            self._policy.meter.settle()
+        if link.metered and self.policy:
+            self.policy.meter.settle()
 
     def _left_ms(self, link):
         return self._cool.get(link.name, (None, 0))[1] - self._clock.uptime_ms()
 
+    def _backoff(self, link):
+        return self._cool.get(link.name, (None, 0))[0]
+
     def _cool_down(self, link):
-        backoff = self._cool.get(link.name, (None, 0))[0]
-        if backoff is None:
-            backoff = Backoff(self._random, _COOL_MAX_S, _COOL_S)
-        wait = backoff.next()
-        self._cool[link.name] = (backoff, self._clock.uptime_ms() + int(wait * 1000))
-        return wait
+        backoff = self._backoff(link) or Backoff(self._clock.random, _COOL_S)
+        wait_s = backoff.next(_COOL_MAX_S)
+        self._leave(link, backoff, wait_s)
+        return wait_s
+
+    def _leave(self, link, backoff, wait_s):
+        """Leave a link alone for so long."""
+        self._cool[link.name] = (backoff, self._clock.uptime_ms() + int(wait_s * 1000))

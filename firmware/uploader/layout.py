@@ -1,0 +1,113 @@
+"""Which file on flash is what: the names in the store's directory, and the media types.
+
+`000042.rec` is a recording's manifest, `00004200.opu` its first media file, `000042.sta` how
+far its upload got; `store.0` and `store.1` hold the store's own id and next number, `store.spr`
+is room kept. Flat in one directory (a littlefs directory costs 8 KiB), names that fit FAT's
+8.3: a longer one has several directory entries there, which a power cut can tear apart.
+"""
+
+import os
+
+from micropython import const
+
+from .errors import MediaTypeError, StorageError
+
+VERSION = const(1)  # of the manifest's and the state's lines
+_DIR = const(0x4000)
+_ENOENT = const(2)
+
+# The service's content types (device API, upload-url: `type` and `content_type`) and the
+# extension that stands for each on flash. The extension alone must lead back to the content
+# type: recovery after a power cut has little else to go by.
+_TYPES = {
+    "audio/opus": "opu",
+    "audio/wav": "wav",
+    "audio/mpeg": "mp3",
+    "audio/mp4": "m4a",
+    "audio/webm": "wbm",
+    "audio/ogg": "ogg",
+    "audio/flac": "fla",
+    "image/jpeg": "jpg",
+    "image/png": "png",
+    "video/mp4": "mp4",
+}
+
+
+def check_type(kind, content_type=None):
+    """The content type to use for a file of `kind` (`audio`, `image` or `video`).
+
+    `content_type` None takes the service's default, which only audio has (`audio/opus`).
+    Raises MediaTypeError, listing what is allowed, for anything the service refuses.
+    """
+    if kind not in ("audio", "image", "video"):
+        raise MediaTypeError("media type %r is not one of: audio, image, video" % kind)
+    if content_type is None and kind == "audio":
+        return "audio/opus"
+    if content_type not in _TYPES or kind_of(content_type) != kind:
+        allowed = ", ".join(t for t in content_types() if kind_of(t) == kind)
+        if content_type is None:
+            raise MediaTypeError("%s needs a content type, one of: %s" % (kind, allowed))
+        raise MediaTypeError(
+            "content type %r is not allowed for %s; allowed: %s" % (content_type, kind, allowed)
+        )
+    return content_type
+
+
+def kind_of(content_type):
+    """`audio`, `image` or `video`: the service's `type` of a content type."""
+    return content_type.split("/")[0]
+
+
+def content_types():
+    """Every content type that the service takes, sorted."""
+    return sorted(_TYPES)
+
+
+def media_name(index, content_type):
+    """What follows the number in a media file's name: the file's index within its recording
+    (0 to 1295) as two digits in base 36, a dot, the content type's extension."""
+    digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+    return "%s%s.%s" % (digits[index // 36], digits[index % 36], _TYPES[content_type])
+
+
+def content_type_of(name):
+    """The content type that the extension of a file's name stands for, or None."""
+    extension = name[name.rfind(".") + 1 :]
+    for content_type in _TYPES:
+        if _TYPES[content_type] == extension:
+            return content_type
+    return None
+
+
+def names(directory):
+    """Generate (number, rest of the name) of each recording's files, in the directory's order;
+    alien files are none of our business. Raises StorageError."""
+    try:
+        for found in os.ilistdir(directory or "/"):
+            name = found[0]
+            number, rest = name[:6], name[6:]
+            if found[1] != _DIR and len(number) == 6 and number.isdigit() and _is_ours(rest):
+                yield int(number), rest
+    except OSError as e:
+        raise StorageError("storage %s can't be listed: %s" % (directory or "/", e))
+
+
+def _is_ours(rest):
+    if rest in (".rec", ".sta"):
+        return True
+    if len(rest) != 6 or rest[2] != "." or content_type_of(rest) is None:
+        return False
+    return all(c.isdigit() or c.islower() for c in rest[:2])
+
+
+def make_directory(path):
+    """Make a directory unless it is there. Raises OSError, StorageError if a file is there."""
+    try:
+        mode = os.stat(path or "/")[0]
+    except OSError as e:
+        if e.errno != _ENOENT:
+            raise
+        os.mkdir(path)
+        return
+    if mode & _DIR == 0:
+        raise StorageError("%s is not a directory" % path)

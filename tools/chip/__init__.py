@@ -1,0 +1,1 @@
+"""Stand-ins for what an ESP32 does: see README.md."""
