@@ -34,8 +34,15 @@ class Gaps:
     def start(self, now_ms):
         """The microphone was opened at `now_ms` of a clock that never goes back."""
         self._began = self._last = now_ms
-        self._samples = 0
+        self._samples = self._zero = 0
         self._unsettled = 0
+
+    def restart(self):
+        """A recording begins with what comes next: gaps are counted, and their offsets, from
+        here."""
+        self.count = self.lost_ms = 0
+        self._listed = []
+        self._zero = self._samples
 
     def took(self, samples, now_ms):
         """Take note of a buffer of `samples` that was complete at `now_ms`.
@@ -71,7 +78,7 @@ class Gaps:
         self.count += 1
         self.lost_ms += ms
         if len(self._listed) < _LISTED:
-            at = self._ms(self._samples - after)
+            at = self._ms(self._samples - after - self._zero)
             self._listed.append({"offset_ms": at, "length_ms": ms})
         self._samples += silence
         return silence

@@ -11,9 +11,12 @@ _QUIET_DB = const(-70)
 
 class Voice:
     """Decides from levels. `threshold_db` above the noise floor for `attack_ms` is a voice;
-    `silence_ms` without one is its end. `floor_db` is the floor as it is now, in dBFS."""
+    `silence_ms` without one is its end. `floor_db` is the floor as it is now, in dBFS;
+    `pre_roll` a PreRoll or None, kept here for who listens.
+    """
 
-    def __init__(self, threshold_db=12, silence_ms=5000, attack_ms=150):
+    def __init__(self, threshold_db=12, silence_ms=5000, attack_ms=150, pre_roll=None):
+        self.pre_roll = pre_roll
         self._threshold_db = threshold_db
         self._silence_ms = silence_ms
         self._attack_ms = attack_ms

@@ -1,0 +1,170 @@
+"""From the microphone to a recording: capture, gaps, level, encoder, files."""
+
+from micropython import const
+
+from . import microphone
+from .capture import Capture
+from .gaps import Gaps
+from .level import Level, Watch
+from .segments import Segments
+
+_SILENCE = const(2048)  # bytes of a gap that are written at once
+
+
+class Recorder:
+    """Records what `make_stream()` gives (a machine.I2S: mono, 16 bit, `rate` Hz) into
+    recordings, encoded by `codec` (see `codecs.make`).
+
+    `emit(event, **info)` is told of gaps and of a microphone in trouble. `samples` is what the
+    present recording has, silence for gaps included; `gaps` its Gaps, `level` the Level of the
+    last buffer.
+    """
+
+    def __init__(self, make_stream, clock, emit, codec, rate=16000, buffer_ms=128):
+        self.samples = 0
+        self.gaps = None
+        self.level = Level(emit=emit)
+        self._make_stream = make_stream
+        self._clock = clock
+        self._emit = emit
+        self._codec = codec
+        self._rate = rate
+        size = rate * buffer_ms // 1000 * 2
+        self._buffers = (bytearray(size), bytearray(size))
+        self._buffer_ms = buffer_ms
+        self._capture = None
+        self._stopped = False
+        self._watch = Watch()
+
+    def stop(self):
+        """Make `record` or `wait_for_voice` end; what the driver has by now still belongs to
+        it."""
+        self._stopped = True
+
+    async def record(self, recording, segment_bytes=0, segment_seconds=0, max_s=0, voice=None):
+        """Fill `recording` until `stop`, or for `max_s` seconds of sound (0: no limit), or until
+        `voice` (a Voice) hears its end; its files are closed when this returns: one file, or
+        several of at most so much each (0: no limit).
+
+        With a capture that `wait_for_voice` left open it goes on where that stopped, with what
+        the PreRoll kept. Raises StorageFullError, StorageError: what was recorded until then
+        is kept.
+        """
+
+        def open_file():
+            # Each file's moment: segments are put in order by it.
+            captured_at = self._clock.stamp() if segment_bytes or segment_seconds else None
+            return self._codec.open(recording.add("audio", self._codec.content_type, captured_at))
+
+        self.samples = 0
+        most = max_s * self._rate
+        files = Segments(open_file, self._clock, segment_bytes, segment_seconds)
+
+        def take(buf):
+            files.write(buf)
+            self.samples += len(buf) // 2
+            heard = voice and voice.feed(self.level.dbfs(), self._buffer_ms)
+            return heard == "end" or (most and self.samples >= most)
+
+        if self._capture is None:
+            self.gaps = None
+        else:
+            self.gaps.restart()
+        try:
+            if voice and voice.pre_roll:
+                voice.pre_roll.drain(take)
+            enough = await self._listen(take)
+            await self._finish(None if enough else take)
+        finally:
+            try:
+                files.close()
+            finally:
+                self._close()
+
+    async def wait_for_voice(self, voice):
+        """Listen until `voice`, a Voice, hears one: True, with the microphone left open for
+        `record`. False at `stop`."""
+
+        def take(buf):
+            if voice.pre_roll:
+                voice.pre_roll.write(buf)
+            return voice.feed(self.level.dbfs(), self._buffer_ms) == "start"
+
+        heard = False
+        if self._capture is None:
+            self.gaps = None
+        try:
+            heard = await self._listen(take)
+            if not heard:
+                await self._finish()
+        finally:
+            if not heard:
+                self._close()
+        return heard
+
+    async def _listen(self, take):
+        """Hand each buffer to `take` until that is true: True. False at `stop`."""
+        self._stopped = False
+        while not self._stopped:
+            if self._capture is None and not await self._open():
+                break
+            buf, at = await self._capture.next()
+            if buf is None:
+                # The driver has lost our buffers, or its clock: made anew, and a gap.
+                self._emit("microphone", state="stuck")
+                self._close()
+                continue
+            enough = await self._take(buf, at, take)
+            # Not before a stop is looked at: it would have to be waited for.
+            if self._stopped:
+                break
+            await self._capture.give(buf)
+            if enough:
+                return True
+        return False
+
+    async def _finish(self, take=None):
+        """Wait for what the driver still has, and hand it to `take`."""
+        while self._capture:
+            buf, at = await self._capture.next()
+            if buf is None:
+                break
+            if take:
+                await self._take(buf, at, take)
+
+    async def _open(self):
+        stream = await microphone.opened(
+            self._make_stream, self._clock, self._emit, lambda: not self._stopped
+        )
+        if stream is None:
+            return False
+        self._capture = Capture(stream, self._clock, self._buffers, self._buffer_ms)
+        began = await self._capture.start()
+        if self.gaps is None:
+            held = 2 * self._buffer_ms + microphone.HELD_FRAMES * 1000 // self._rate
+            self.gaps = Gaps(self._rate, held)
+            self.gaps.start(began)
+        return True
+
+    async def _take(self, buf, at, take):
+        """Hand on a buffer, after the silence that stands for what is missing before it."""
+        missing = self.gaps.took(len(buf) // 2, at)
+        if missing:
+            ms = missing * 1000 // self._rate
+            self._emit("gap", ms=ms, count=self.gaps.count, total_ms=self.gaps.lost_ms)
+            silence = bytes(_SILENCE)
+            left = 2 * missing
+            while left:
+                take(memoryview(silence)[: min(left, _SILENCE)])
+                left -= min(left, _SILENCE)
+                await self._clock.sleep_ms(0)
+        self.level.feed(buf)
+        state = self._watch.feed(self.level, self._buffer_ms)
+        if state:
+            self._emit("microphone", state=state)
+        return take(buf)
+
+    def _close(self):
+        capture, self._capture = self._capture, None
+        if capture:
+            capture.close()
