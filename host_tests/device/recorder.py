@@ -200,13 +200,14 @@ def test_no_buffer_is_ever_dropped_or_collected_and_both_are_back_at_the_end():
 
     def watched():
         stream = Rig.make(rig)
-        end = stream.deinit
+        irq = stream.irq
 
-        def deinit():
-            ends.append((stream._filling, stream._queued))
-            end()
+        def watch(handler):
+            if handler is None:
+                ends.append((stream._filling, stream._queued))
+            irq(handler)
 
-        stream.deinit = deinit
+        stream.irq = watch
         return stream
 
     rig.make = watched

@@ -1,4 +1,4 @@
-"""What the encoders take and give: `python -m tools.bench.codec`.
+"""What the recorder takes and gives: `python -m tools.bench.codec`.
 
 Each of the interpreters encodes the same speech, with native and with plain code; libsndfile
 decodes. Figures go to `build/recorder.json`, beside what is there, and a picture of the sound
@@ -97,6 +97,12 @@ def measure(interpreters: list[str], seconds: float, folder: Path) -> tuple[dict
     return figures, sounds
 
 
+def blocks(buffer_ms: int) -> dict:
+    """What holds the recorder up and what is lost, on the stand-in for the chip's driver."""
+    command = ["micropython", SCRIPT.with_name("blocks.py"), ROOT, str(buffer_ms)]
+    return json.loads(subprocess.check_output(command, text=True, timeout=300))
+
+
 def picture(sounds: dict, path: Path):
     """Spectrograms, one below the other."""
     import matplotlib
@@ -129,6 +135,8 @@ def main(
     wanted = list(dict.fromkeys([n for n in named if n] + ["micropython"]))
     with tempfile.TemporaryDirectory(prefix="codec-") as folder:
         figures, sounds = measure(wanted, seconds, Path(folder))
+    figures["blocks"] = {f"{ms} ms buffers": blocks(ms) for ms in (128, 256)}
+    figures.update(figures["blocks"]["128 ms buffers"])
     figures["not_measured"] = "on a chip: a factor here says nothing of a chip's"
     out.parent.mkdir(parents=True, exist_ok=True)
     known = json.loads(out.read_text()) if out.exists() else {}
