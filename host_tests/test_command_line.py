@@ -21,8 +21,8 @@ def refused(board, *args, says):
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        ((), "add|discard|drain"),
-        (("upload",), "add|discard|drain"),
+        ((), "add|adopt|discard|drain"),
+        (("upload",), "add|adopt|discard|drain"),
         (("add",), "at least one FILE"),
         (("add", "nowhere.opus"), "nowhere.opus"),
         (("add", "/"), "not a file"),

@@ -56,7 +56,7 @@ def test_an_empty_file_arrives_too(cloud, board):
 
 def test_status_tells_how_far_each_recording_is(cloud, board):
     board.add(board.file("a.opus", b"abc"), board.file("b.jpg", b"defg"))
-    cloud.edge.intercept = lambda method, target: (
+    cloud.edge.intercept = lambda method, target, headers: (
         (503, "SlowDown", "wait") if "image" in target else None
     )
     assert board.drain(timeout_s=2).returncode == 1
@@ -150,7 +150,7 @@ def test_an_expired_url_is_replaced_before_the_file_is_sent(cloud, board):
 def test_a_url_that_s3_calls_expired_is_replaced_at_once(cloud, board):
     board.add(board.file("a.opus", b"abc"))
     refusals = iter([(403, "AccessDenied", "Request has expired")])
-    cloud.edge.intercept = lambda method, target: next(refusals, None)
+    cloud.edge.intercept = lambda method, target, headers: next(refusals, None)
     result = board.drain()
     assert result.returncode == 0 and "retry" not in result.stdout, result.stdout
 
