@@ -83,8 +83,7 @@ def test_every_setting_event_and_board_is_documented():
     for key in json.loads(checker.config._KEYS):
         assert f"`{key}`" in text, key
     sources = "".join(p.read_text() for p in (ROOT / "firmware").rglob("*.py"))
-    events = set(re.findall(r'(?:self\.|_up\.|store\.)_?emit\(\s*"(\w+)"', sources))
-    events |= set(re.findall(r'(?:^|\s)emit\("(\w+)"', sources))
+    events = set(re.findall(r'(?:_?emit|file_due)\(\s*"(\w+)"', sources))
     assert len(events) > 15
     for event in events:
         assert f"| `{event}` |" in text, event

@@ -39,22 +39,17 @@ async def read_answer(conn, method, max_body):
     interim (1xx) ones (RFC 9110 section 15.2). Of its body at most `max_body` bytes are kept.
     Raises OSError, TransportError."""
     buffer = conn.buffer
-    begun = False
     while True:
-        conn.begin_answer()
         head = b""
         while True:
-            if not await conn.fill():
-                raise TransportError("closed", "closed without a whole answer", begun)
-            begun = True
-            head += buffer.view[buffer.at : buffer.end]
+            await conn.fill()
+            head += buffer.take(buffer.end - buffer.at)
             end = head.find(b"\r\n\r\n")
             if end >= 0:
                 buffer.at = buffer.end - (len(head) - end - 4)
                 break
-            buffer.at = buffer.end
             if len(head) > _MAX_HEAD:
-                raise _protocol("the answer's head is too long")
+                raise _protocol("the answer is too long")
         response = _parse_head(head[:end])
         if response.status >= 200:
             response.body = bytes(await _read_body(conn, response, method, max_body))
@@ -71,11 +66,11 @@ async def _read_body(conn, response, method, max_body):
         pass
     elif coding is not None:
         if length is not None or coding.lower() != "chunked":
-            raise _protocol("an answer of unclear length")
+            raise _protocol("an unusable length")
         await _read_chunked(conn, body, max_body)
     elif length is not None:
         if not length.isdigit() or len(length) > 12:
-            raise _protocol("a Content-Length that is no number")
+            raise _protocol("an unusable length")
         if not await _take(conn, int(length), body, max_body):
             headers["connection"] = "close"
     else:
@@ -94,17 +89,15 @@ async def _take(conn, length, body, max_body):
     while length is None or taken < length:
         if taken > max_body + _MAX_DRAIN:
             return False
-        if not await conn.fill():
-            if length is None:
-                return True
-            raise TransportError("closed", "closed within the answer", True)
+        if not await conn.fill(length is None):
+            return True
         n = buffer.end - buffer.at
         if length is not None:
             n = min(n, length - taken)
         keep = min(n, max_body - len(body))
+        part = buffer.take(n)
         if keep > 0:
-            body.extend(buffer.view[buffer.at : buffer.at + keep])
-        buffer.at += n
+            body.extend(part[:keep])
         taken += n
     return True
 
@@ -113,15 +106,13 @@ async def _line(conn):
     buffer = conn.buffer
     line = bytearray()
     while True:
-        if not await conn.fill():
-            raise TransportError("closed", "closed within the answer", True)
-        c = buffer.data[buffer.at]
-        buffer.at += 1
+        await conn.fill()
+        c = buffer.take(1)[0]
         if c == 10:
             return bytes(line).strip()
         line.append(c)
         if len(line) > _MAX_LINE:
-            raise _protocol("a chunk's line is too long")
+            raise _protocol("an unusable chunk")
 
 
 async def _read_chunked(conn, body, max_body):
@@ -134,7 +125,7 @@ async def _read_chunked(conn, body, max_body):
                 raise ValueError
             size = int(size, 16)
         except ValueError:
-            raise _protocol("a chunk size that is no number")
+            raise _protocol("an unusable chunk")
         if size == 0:
             break
         total += size
@@ -142,11 +133,11 @@ async def _read_chunked(conn, body, max_body):
             raise _protocol("the answer is too long")
         await _take(conn, size, body, max_body)
         if await _line(conn):
-            raise _protocol("a chunk longer than it said")
+            raise _protocol("an unusable chunk")
     for _ in range(32):  # trailer fields
         if not await _line(conn):
             return
-    raise _protocol("too many trailer fields")
+    raise _protocol("the answer is too long")
 
 
 def _parse_head(head):
@@ -157,7 +148,7 @@ def _parse_head(head):
         raise _protocol("the answer is not HTTP/1.1")
     code = status[1]
     if len(code) != 3 or not code.isdigit() or not 100 <= int(code) <= 599:
-        raise _protocol("the answer has no usable status")
+        raise _protocol("the answer is not HTTP/1.1")
     headers = {}
     for line in lines[1:]:
         name, colon, value = line.partition(b":")
@@ -170,7 +161,7 @@ def _parse_head(head):
         if name in KEPT:
             if name in headers and headers[name] != value:
                 if name in ("content-length", "transfer-encoding"):
-                    raise _protocol("an answer of two lengths")
+                    raise _protocol("an unusable length")
             headers[name] = value
     connection = headers.get("connection", "").lower()
     if status[0] == b"HTTP/1.0" and connection != "keep-alive":

@@ -191,7 +191,16 @@ def _uniform():
 
 def unix_time():
     """The machine's clock in Unix seconds, whatever epoch the port counts from."""
-    return int(time.time()) + (_Y2000 if time.gmtime(0)[0] == 2000 else 0)
+    return int(time.time()) + _epoch()
+
+
+def _epoch():
+    # Unix seconds of the moment that the port counts from.
+    return _Y2000 if time.gmtime(0)[0] == 2000 else 0
+
+
+def _gmtime(unix_seconds):
+    return time.gmtime(unix_seconds - _epoch())
 
 
 def set_machine_time(unix_seconds):
@@ -199,7 +208,7 @@ def set_machine_time(unix_seconds):
     try:
         from machine import RTC
 
-        t = time.gmtime(unix_seconds - (_Y2000 if time.gmtime(0)[0] == 2000 else 0))
+        t = _gmtime(unix_seconds)
         RTC().datetime((t[0], t[1], t[2], t[6], t[3], t[4], t[5], 0))
     except (ImportError, AttributeError):
         pass  # the desktop's clock is the desktop's
@@ -207,16 +216,7 @@ def set_machine_time(unix_seconds):
 
 def iso(unix_seconds):
     """`2026-01-31T23:59:59Z` for Unix seconds (ISO 8601, UTC)."""
-    days, secs = divmod(unix_seconds, 86400)
-    year, month, day = _civil(days)
-    return "%04d-%02d-%02dT%02d:%02d:%02dZ" % (
-        year,
-        month,
-        day,
-        secs // 3600,
-        secs // 60 % 60,
-        secs % 60,
-    )
+    return "%04d-%02d-%02dT%02d:%02d:%02dZ" % _gmtime(unix_seconds)[:6]
 
 
 def parse_iso(text):
@@ -293,11 +293,9 @@ def _unix(year, month, day, hour, minute, second):
     return _days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second
 
 
-# Days since 1970-01-01 and back, counted in years that begin in March so that the leap day
-# comes last (the proleptic Gregorian calendar, whose 400 years have 146,097 days).
-
-
 def _days(year, month, day):
+    # Days since 1970-01-01, counted in years that begin in March so that the leap day comes
+    # last (the proleptic Gregorian calendar).
     if month < 3:
         year -= 1
         month += 12
@@ -310,14 +308,3 @@ def _days(year, month, day):
         + day
         - 719469
     )
-
-
-def _civil(days):
-    days += 719468
-    era, day = divmod(days, 146097)
-    year = (day - day // 1460 + day // 36524 - day // 146096) // 365
-    day -= year * 365 + year // 4 - year // 100
-    month = (5 * day + 2) // 153
-    day -= (153 * month + 2) // 5
-    month += 3 if month < 10 else -9
-    return year + era * 400 + (month < 3), month, day + 1

@@ -42,6 +42,11 @@ class Buffer:
         self.at = self.end = 0
         self.moved = 0
 
+    def take(self, n):
+        """The next `n` bytes that have been read; they are consumed thereby."""
+        self.at += n
+        return self.view[self.at - n : self.at]
+
 
 class Connection:
     """A connection for `key`, a tuple (over TLS or not, host, port).
@@ -60,7 +65,8 @@ class Connection:
         self.buffer = buffer
         self._settings = settings
         self._links = links
-        self._started = 0  # when the answer was last waited for anew
+        self._answered = False  # whether any byte of an answer has come
+        self._started = 0  # when the answer was begun to be waited for
 
     async def open(self, address):
         """Connect to a socket address (IPv4). Raises OSError, TransportError."""
@@ -86,11 +92,11 @@ class Connection:
         if await self._ready(_OUT) & _BAD:
             raise TransportError("connect", "no connection to %s:%d" % self.key[1:])
 
-    def wrap(self, wrapper, *args):
-        """Put `wrapper(sock, *args)` in place of the socket. It is polled in its place, too: TLS
+    def wrap(self, wrapper, *args, **more):
+        """Put `wrapper(sock, ...)` in place of the socket. It is polled in its place, too: TLS
         knows which direction it waits for, and what it has buffered."""
         self.poll.unregister(self.sock)
-        self.sock = wrapper(self.sock, *args)
+        self.sock = wrapper(self.sock, *args, **more)
         self.poll.register(self.sock, _IN | _HUP)
 
     def close(self):
@@ -121,13 +127,14 @@ class Connection:
         DamagedError."""
         buffer = self.buffer
         buffer.at = buffer.end = 0
-        self.reusable = False
+        self.reusable = self._answered = False
         try:
             await self._send(head)
             early = source is not None and await self._send_file(source, size, progress)
+            self._started = time.ticks_ms()
             response = await read_answer(self, method, max_body)
         except OSError as e:
-            raise _transport_error(e, buffer.end > 0)
+            raise _transport_error(e, self._answered)
         except ValueError as e:  # mbedTLS's verdict on the certificate
             raise _certificate_error(e)
         response.early = early
@@ -145,20 +152,20 @@ class Connection:
             while True:
                 for _, events in self.poll.ipoll(0):
                     return events
-                self._check(start, "nothing moved for so long")
+                self._check(start)
                 if self._links and not self._links.link_up():
-                    raise TransportError("link", "the link went down", self.buffer.end > 0)
+                    raise TransportError("link", "the link went down", self._answered)
                 await asyncio.sleep_ms(pause)
                 if pause < _PAUSE_MAX_MS:
                     pause += pause
         finally:
             self.poll.modify(self.sock, _IN | _HUP)
 
-    def _check(self, start, text, factor=1, answered=False):
+    def _check(self, start, factor=1):
         # Too late, counted from `start`?
         limit = int(self._settings.stall_timeout_s * factor * 1000)
         if time.ticks_diff(time.ticks_ms(), start) > limit:
-            raise TransportError("stall", "%s: %d ms" % (text, limit), answered)
+            raise TransportError("stall", "no progress in %d ms" % limit, self._answered)
 
     async def _send(self, data):
         mv = memoryview(data)
@@ -170,7 +177,7 @@ class Connection:
                 self.buffer.moved += n
             else:
                 await self._ready(_OUT)
-                self._check(start, "the request could not be sent in time")
+                self._check(start)
 
     async def _send_file(self, source, size, progress):
         """Send `size` bytes of `source`; True if an answer came before that was done."""
@@ -214,7 +221,7 @@ class Connection:
             if self._early():
                 return True
             await self._ready(_IN | _OUT)
-            self._check(start, "a chunk did not move for so long")
+            self._check(start)
             # After a write that would block, TLS must be given the very same bytes.
             done += self.sock.write(self.buffer.view[done:n]) or 0
         return False
@@ -235,23 +242,23 @@ class Connection:
             buffer.at = 0
             buffer.end = n
             buffer.moved += n
+            self._answered = self._answered or n > 0
         return n
 
-    def begin_answer(self):
-        """An answer is waited for from now on: it must be whole in twice the stall's time."""
-        self._started = time.ticks_ms()
-
-    async def fill(self):
-        """Have something unread in the buffer; False at the end of the stream. Raises OSError,
-        TransportError."""
-        if self.buffer.at < self.buffer.end:
-            return True
-        while True:
+    async def fill(self, may_end=False):
+        """Have something unread in the buffer; False at the end of the stream, where that
+        `may_end` the answer. Raises OSError, TransportError."""
+        while self.buffer.at == self.buffer.end:
             n = self._read_some()
-            if n is not None:
-                return n > 0
+            if n == 0:
+                if may_end:
+                    return False
+                raise TransportError("closed", "closed within the answer", self._answered)
+            if n:
+                break
             await self._ready(_IN)
-            self._check(self._started, "the answer came too slowly", 2, True)
+            self._check(self._started, 2)
+        return True
 
 
 def _read(source, mv, sent, size):
@@ -277,7 +284,7 @@ def _transport_error(e, answered):
 
 def _certificate_error(e):
     # The texts are those of mbedTLS's x509 verify_info.
-    text = ", ".join(line for line in str(e).split("\n") if line)
+    text = str(e).strip().replace("\n", ", ")
     low = text.lower()
     only_dates = "validity" in low and "trusted" not in low and "expected cn" not in low
     return TransportError("cert_time" if only_dates else "cert", "certificate refused: " + text)

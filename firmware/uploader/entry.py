@@ -82,7 +82,7 @@ class Entry:
         elif "end" in line:
             self._interrupted = line["end"].get("interrupted", False)
             self.end = line["end"]
-        elif "again" in line:
+        elif "anew" in line:
             self._skip += self.count
             self.count = 0
             self.end = None
@@ -140,18 +140,6 @@ class Entry:
     def sent(self, index):
         """True once S3 has acknowledged this file."""
         return bool(self._sent & (1 << index))
-
-    def state(self):
-        """One of `quarantined recording interrupted ended created uploading uploaded`."""
-        if self.bad is not None:
-            return "quarantined"
-        if self.end is None:
-            return "recording" if self.live else "interrupted"
-        if self.recording_id is None:
-            return "ended"
-        if not self._sent:
-            return "created"
-        return "uploaded" if self._sent == (1 << self.count) - 1 else "uploading"
 
     def md5(self, file):
         """A file's MD5 as hex, or None if it was never hashed."""

@@ -103,8 +103,9 @@ class Http:
 
     async def _exchange(self, method, url, headers, body, size, *more):
         secure, host, port, target = split_url(url, self._settings.allow_insecure)
-        head = _head(method, target, _host_field(secure, host, port), headers, size) + body
-        conn = self._reuse((secure, host, port))
+        key = (secure, host, port)
+        head = _head(method, key, target, headers, size) + body
+        conn = self._reuse(key)
         try:
             if conn is None:
                 conn = await self.connect(secure, host, port)
@@ -146,17 +147,16 @@ class Http:
 
                     conn.wrap(MeteredSocket, meter)
                 if secure:
-                    conn.wrap(self._over_tls, host)
+                    wrap = self._context.wrap_socket
+                    conn.wrap(wrap, server_hostname=host, do_handshake_on_connect=False)
                 return conn
-            except OSError as e:
+            except BaseException as e:
                 conn.close()
-                error = error or TransportError("connect", "%s:%d: %s" % (host, port, e))
-            except TransportError as e:
-                conn.close()
+                if isinstance(e, OSError):
+                    e = TransportError("connect", "%s:%d: %s" % (host, port, e))
+                if not isinstance(e, TransportError):
+                    raise
                 error = error or e
-            except BaseException:
-                conn.close()
-                raise
         raise error or TransportError("dns", "no address for " + host)
 
     async def _resolve(self, host, port):
@@ -169,9 +169,6 @@ class Http:
             return [address[-1] for address in found]
         except OSError as e:
             raise TransportError("dns", "no address for %s: %s" % (host, e))
-
-    def _over_tls(self, sock, host):
-        return self._context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
 
     def _trust(self):
         if self._context is None:
@@ -189,13 +186,12 @@ class Http:
         self._trusting = True
 
 
-def _host_field(secure, host, port):
+def _head(method, key, target, headers, size):
+    secure, host, port = key
     if ":" in host:
         host = "[%s]" % host
-    return host if port == (443 if secure else 80) else "%s:%d" % (host, port)
-
-
-def _head(method, target, host, headers, size):
+    if port != (443 if secure else 80):
+        host += ":%d" % port
     lines = ["%s %s HTTP/1.1" % (method, target), "Host: " + host]
     for name, value in headers:
         check_field(name, value)
@@ -210,12 +206,10 @@ def check_field(name, value):
     """Raise TransportError `refused` unless this is a safe header field (RFC 9110 section 5.5)."""
     ok = isinstance(name, str) and isinstance(value, str) and name and len(value) <= _MAX_VALUE
     if ok:
+        for c in name + value:
+            ok = ok and 32 <= ord(c) < 127
         for c in name:
-            if not (c.isalpha() or c.isdigit() or c in "-_") or ord(c) > 126:
-                ok = False
-        for c in value:
-            if not 32 <= ord(c) < 127:
-                ok = False
+            ok = ok and (c.isalpha() or c.isdigit() or c in "-_")
     if not ok:
         raise _refused("a header field that is not safe to send")
 

@@ -39,17 +39,13 @@ def check_type(kind, content_type=None):
     `content_type` None takes the service's default, which only audio has (`audio/opus`).
     Raises MediaTypeError, listing what is allowed, for anything the service refuses.
     """
-    if kind not in ("audio", "image", "video"):
-        raise MediaTypeError("media type %r is not one of: audio, image, video" % kind)
     if content_type is None and kind == "audio":
         return "audio/opus"
     if content_type not in _TYPES or kind_of(content_type) != kind:
+        if kind not in ("audio", "image", "video"):
+            raise MediaTypeError("media type %r is not one of: audio, image, video" % kind)
         allowed = ", ".join(t for t in content_types() if kind_of(t) == kind)
-        if content_type is None:
-            raise MediaTypeError("%s needs a content type, one of: %s" % (kind, allowed))
-        raise MediaTypeError(
-            "content type %r is not allowed for %s; allowed: %s" % (content_type, kind, allowed)
-        )
+        raise MediaTypeError("%r is no content type of %s: %s" % (content_type, kind, allowed))
     return content_type
 
 
@@ -97,7 +93,10 @@ def _is_ours(rest):
         return True
     if len(rest) != 6 or rest[2] != "." or content_type_of(rest) is None:
         return False
-    return all(c.isdigit() or c.islower() for c in rest[:2])
+    for c in rest[:2]:
+        if not (c.isdigit() or c.islower()):
+            return False
+    return True
 
 
 def make_directory(path):

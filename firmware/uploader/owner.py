@@ -31,8 +31,8 @@ def status(store):
             continue
         about = _about(store, entry)
         result["bytes"] += sum(f["size"] for f in about["files"])
-        state = about["state"]
-        result[state if state in ("quarantined", "held") else "pending"] += 1
+        kind = about["state"]
+        result[kind if kind in ("quarantined", "held") else "pending"] += 1
         result["recordings"].append(about)
     return result
 
@@ -45,19 +45,34 @@ def _about(store, entry):
             {
                 "name": path[len(store.directory) + 1 :],
                 "content_type": layout.content_type_of(rest),
-                "size": store.space.guard(lambda p=path: os.stat(p))[6],
+                "size": store.space.guard(os.stat, path)[6],
                 "sent": entry.sent(int(rest[:2], 36)),
             }
         )
     about = {
         "id": entry.id,
-        "state": "held" if entry.bad is None and store.is_held(entry) else entry.state(),
+        "state": "held" if entry.bad is None and store.is_held(entry) else state(entry),
         "recording_id": entry.recording_id,
         "files": files,
     }
     if entry.bad is not None:
         about["reason"] = entry.bad
     return about
+
+
+def state(entry):
+    """An Entry's state, one of `quarantined recording interrupted ended created uploading
+    uploaded`. Raises StorageError."""
+    if entry.bad is not None:
+        return "quarantined"
+    if entry.end is None:
+        return "recording" if entry.live else "interrupted"
+    if entry.recording_id is None:
+        return "ended"
+    sent = sum(entry.sent(file["index"]) for file in entry.files())
+    if not sent:
+        return "created"
+    return "uploaded" if sent == entry.count else "uploading"
 
 
 def quarantined(store):
@@ -81,7 +96,7 @@ def requeue(store, local_id):
         if entry.begin is None:
             begin = {"v": layout.VERSION, "binding": store.credentials.binding}
             store.append(store.path(entry.seq, ".rec"), {"begin": begin})
-        store.append(store.path(entry.seq, ".rec"), {"again": 1})
+        store.append(store.path(entry.seq, ".rec"), {"anew": 1})
     entry.note("retry")
 
 

@@ -46,15 +46,16 @@ def begin_line(store, name, started_at, metadata, priority):
     check_about(name, metadata)
     if type(priority) is not int or not 0 <= priority <= _MAX_PRIORITY:
         raise StorageError("priority must be 0 to %d" % _MAX_PRIORITY)
-    begin = {
-        "v": layout.VERSION,
-        "started_at": started_at,
-        "name": name,
-        "metadata": metadata,
-        "priority": priority,
-        "binding": store.credentials.binding,
-    }
-    return {key: begin[key] for key in begin if begin[key]}
+    begin = {"v": layout.VERSION, "binding": store.credentials.binding}
+    if started_at:
+        begin["started_at"] = started_at
+    if name:
+        begin["name"] = name
+    if metadata:
+        begin["metadata"] = metadata
+    if priority:
+        begin["priority"] = priority
+    return begin
 
 
 class Recording:
@@ -154,7 +155,7 @@ class MediaWriter:
         self._full = False
         store.space.opening(self)
         try:
-            self._file = store.space.with_room(lambda: open(self._path, "wb"))
+            self._file = store.space.with_room(open, self._path, "wb")
         except StorageError:
             store.space.closed(self)
             raise
@@ -201,7 +202,7 @@ class MediaWriter:
         self._full = True
         if self._store.space.release():
             mv = mv[:256]
-            self._store.space.guard(lambda: self._file.write(mv))
+            self._store.space.guard(self._file.write, mv)
             self._took(mv)
             self.sync()
         raise self._no_space()
@@ -222,7 +223,7 @@ class MediaWriter:
                 raise
             # littlefs ignores syncs of a file whose sync failed until a write succeeds. The
             # byte is not counted: a file may be longer than its manifest says.
-            self._store.space.guard(lambda: self._file.write(b"\0"))
+            self._store.space.guard(self._file.write, b"\0")
             self._store.space.guard(self._file.flush)
         self.synced = self.size
 

@@ -30,7 +30,7 @@ def recover(store, entry):
         if not known & 1 << int(rest[:2], 36):
             path = store.path(entry.seq, rest)
             content_type = layout.content_type_of(rest)
-            file = store.space.guard(lambda p=path, t=content_type: _describe(p, t))
+            file = store.space.guard(_describe, path, content_type)
             if file["size"]:
                 file["index"] = int(rest[:2], 36)
                 found.append({"file": file})
@@ -48,6 +48,16 @@ def recover(store, entry):
     found.append({"end": end})
     store.append(store.path(entry.seq, ".rec"), *found)
     return True
+
+
+def manifest_lost(store, entry):
+    """Quarantine media whose manifest does not even begin; remove what is nothing at all.
+    Raises StorageError."""
+    for rest in store.media(entry.seq):
+        if store.space.guard(os.stat, store.path(entry.seq, rest))[6]:
+            store.quarantine(entry, "the manifest is lost or damaged", True)
+            return
+    store.remove(entry.seq)
 
 
 def _describe(path, content_type):

@@ -44,19 +44,11 @@ class PendingPut:
 
 
 class _Stop(Exception):
-    """Ends the pass with a PassResult."""
-
-    def __init__(self, result):
-        super().__init__(result)
-        self.result = result
+    """Ends the pass; its argument is the PassResult."""
 
 
 class _Deferred(Exception):
-    """Puts a recording off; carries the policy's Refusal."""
-
-    def __init__(self, refusal):
-        super().__init__(refusal.reason)
-        self.refusal = refusal
+    """Puts a recording off; its argument is the policy's Refusal."""
 
 
 class Session:
@@ -83,11 +75,6 @@ class Session:
         or, if there is nothing to do now, its PassResult. Raises StorageError."""
         begun = Pass(self)
         return begun if begun.find() else begun.outcome
-
-    def progress(self):
-        """Told that a step succeeded: what failed before it no longer counts."""
-        self.limited = 0
-        self.backoff.reset()
 
 
 class Pass:
@@ -140,16 +127,15 @@ class Pass:
         try:
             if await self._piece():
                 return True
-            self.result = self.outcome
         except _Stop as e:
-            if e.result.verdict == retry.LIMIT and not self._last:
+            self.outcome = e.args[0]
+            if self.outcome.verdict == retry.LIMIT and not self._last:
                 # What the limit cut short may still be sent: the URLs are paid. What has more
                 # files is not to be completed.
-                self.outcome = e.result
                 self._flush = self._last = True
                 self._drop(self._entry, False)
                 return True
-            self.result = e.result
+        self.result = self.outcome
         self._s.store.protect(None)
         return False
 
@@ -201,14 +187,15 @@ class Pass:
             await step
         except _Deferred as e:
             self._drop(entry)
-            self._defer(entry, e.refusal)
+            self._defer(entry, e.args[0])
         except UploaderError as e:
             if isinstance(e, StorageError) and not isinstance(e, DamagedError):
                 raise
             self._judge(entry, e)
 
     def _drop(self, entry, puts_too=True):
-        self._entries = [x for x in self._entries if x is not entry]
+        if entry in self._entries:
+            self._entries.remove(entry)
         if puts_too:
             self._puts = [put for put in self._puts if put.entry is not entry]
         if entry is self._entry:
@@ -262,8 +249,10 @@ class Pass:
         return s.backoff.next(s.settings.backoff_max_s)
 
     def _progress(self):
+        # A step succeeded: what failed before it no longer counts.
         self._failed = False
-        self._s.progress()
+        self._s.limited = 0
+        self._s.backoff.reset()
 
     # The steps of one recording
 
@@ -286,14 +275,15 @@ class Pass:
         metadata["capture_id"] = self._s.store.capture_id(entry)
         if end.get("interrupted"):
             metadata["interrupted"] = True
-        fields = {
-            "metadata": metadata,
-            "name": entry.begin.get("name"),
-            "started_at": resolve(entry.begin.get("started_at")),
-            "ended_at": resolve(end.get("ended_at")),
-        }
-        call = self._s.api.create_recording({k: fields[k] for k in fields if fields[k]})
-        entry.note("id", await _step(CREATE, call))
+        fields = {"metadata": metadata}
+        for key, value in (
+            ("name", entry.begin.get("name")),
+            ("started_at", resolve(entry.begin.get("started_at"))),
+            ("ended_at", resolve(end.get("ended_at"))),
+        ):
+            if value:
+                fields[key] = value
+        entry.note("id", await _at(CREATE, self._s.api.create_recording(fields)))
         self._progress()
         self._s.emit("created", id=entry.id, recording_id=entry.recording_id)
 
@@ -312,7 +302,7 @@ class Pass:
         captured_at = self._clock.resolve(file.get("captured_at"))
         if captured_at:
             fields["captured_at"] = captured_at
-        grant = await _step(UPLOAD_URL, self._s.api.upload_url(entry.recording_id, fields))
+        grant = await _at(UPLOAD_URL, self._s.api.upload_url(entry.recording_id, fields))
         grant.url = self._share(grant.url)
         return PendingPut(entry, file, grant, self._clock.uptime_ms() + grant.life_s * 1000)
 
@@ -344,7 +334,7 @@ class Pass:
         reader = entry.open(file)
         error = None
         try:
-            await _step(PUT, self._s.s3.put(put.grant, reader, size, md5, progress))
+            await _at(PUT, self._s.s3.put(put.grant, reader, size, md5, progress))
         except ApiError as e:
             error = e
         finally:
@@ -365,7 +355,7 @@ class Pass:
         if not asked:
             entry.note("asked")
         try:
-            await _step(COMPLETE, self._s.api.complete(entry.recording_id))
+            await _at(COMPLETE, self._s.api.complete(entry.recording_id))
         except ApiError as e:
             if not (asked and retry.verdict(COMPLETE, e) == retry.CONFLICT):
                 raise
@@ -385,11 +375,12 @@ def _may_be_its_own(e):
     return isinstance(e, ApiError) or e.kind in ("closed", "protocol", "refused")
 
 
-async def _step(step, call):
+async def _at(number, call):
+    """Await a call, its errors marked with the number of the step at which they came."""
     try:
         return await call
     except (ApiError, TransportError) as e:
-        e.step = step
+        e.step = number
         raise
 
 

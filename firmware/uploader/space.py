@@ -23,8 +23,7 @@ class Space:
 
     def __init__(self, directory, settings, emit, make_room):
         self.make_room = make_room
-        self._directory = directory or "/"
-        self._reserve_path = directory + "/store.spr"
+        self._directory = directory
         self._settings = settings
         self._emit = emit
         self._writers = []  # media files open for writing
@@ -38,29 +37,29 @@ class Space:
         self._free = 0
         self._low = False  # and told so
 
-    def guard(self, call):
-        """Return `call()`, its OSError raised as StorageError or StorageFullError."""
+    def guard(self, call, *args):
+        """Return `call(*args)`, its OSError raised as StorageError or StorageFullError."""
         try:
-            return call()
+            return call(*args)
         except OSError as e:
             if e.errno == _ENOSPC:
-                raise StorageFullError("no space left on " + self._directory)
-            raise StorageError("storage %s failed: %s" % (self._directory, e))
+                raise StorageFullError("no space left on %s" % (self._directory or "/"))
+            raise StorageError("storage %s failed: %s" % (self._directory or "/", e))
 
-    def with_reserve(self, call):
-        """`guard(call)`, once more after releasing the reserve if there is no other room."""
+    def with_reserve(self, call, *args):
+        """`guard(call, *args)`, once more after releasing the reserve if there is no other room."""
         try:
-            return self.guard(call)
+            return self.guard(call, *args)
         except StorageFullError:
             if not self.release():
                 raise
-            return self.guard(call)
+            return self.guard(call, *args)
 
-    def with_room(self, call):
-        """`guard(call)`, as often as something can be deleted to make room for it."""
+    def with_room(self, call, *args):
+        """`guard(call, *args)`, as often as something can be deleted to make room for it."""
         while True:
             try:
-                return self.guard(call)
+                return self.guard(call, *args)
             except StorageFullError:
                 if not self.make_room():
                     raise
@@ -69,14 +68,14 @@ class Space:
         """Keep room for ending and draining once nothing else is left; False if there is
         none to keep. What is kept already counts."""
         try:
-            if os.stat(self._reserve_path)[6] >= _RESERVE:
+            if os.stat(self._directory + "/store.spr")[6] >= _RESERVE:
                 return True
         except OSError:
             pass
         try:
-            size = max(_RESERVE, _RESERVE_BLOCKS * os.statvfs(self._directory)[1])
+            size = max(_RESERVE, _RESERVE_BLOCKS * os.statvfs(self._directory or "/")[1])
             zeros = bytes(512)
-            with open(self._reserve_path, "wb") as f:
+            with open(self._directory + "/store.spr", "wb") as f:
                 for _ in range(size // len(zeros)):
                     f.write(zeros)
             self._free -= size
@@ -88,7 +87,7 @@ class Space:
     def release(self):
         """Give up the room kept; False if there is none."""
         try:
-            return self._remove(self._reserve_path)
+            return self._remove(self._directory + "/store.spr")
         except OSError:
             return False
 
@@ -117,7 +116,7 @@ class Space:
 
     def sizes(self):
         """(bytes free, bytes in all) of the storage. Raises StorageError."""
-        stat = self.guard(lambda: os.statvfs(self._directory))
+        stat = self.guard(os.statvfs, self._directory or "/")
         if not self._writers:
             # littlefs counts the blocks of a file open for writing more than once, so while
             # there is one, what it takes is counted here.

@@ -38,12 +38,9 @@ class Store:
         self._listeners = []
         self._mount = mount
         self.reopen()
-        self.space.guard(lambda: layout.make_directory(settings.state))
-        self.credentials = self.space.with_reserve(
-            lambda: Credentials(
-                settings.state + "/token", settings.device_token, settings.same_user
-            )
-        )
+        self.space.guard(layout.make_directory, settings.state)
+        provisioned = (settings.state + "/token", settings.device_token, settings.same_user)
+        self.credentials = self.space.with_reserve(Credentials, *provisioned)
 
     def reopen(self):
         """Begin anew with what is on the storage now, say after a card was put back in.
@@ -55,7 +52,7 @@ class Store:
         self.space.reset()
         if self._mount:
             self.space.guard(self._mount)
-        self.space.guard(lambda: layout.make_directory(self.directory))
+        self.space.guard(layout.make_directory, self.directory)
         self._own = journal.Durable(self.directory + "/store")
         if "id" not in self._own.value:
             self._own.value["id"] = hexlify(os.urandom(4)).decode()
@@ -101,7 +98,7 @@ class Store:
         self._recording.append(recording)
         path = self.path(recording.seq, ".rec")
         try:
-            self.space.with_room(lambda: journal.append(path, {"begin": begin}))
+            self.space.with_room(journal.append, path, {"begin": begin})
         except StorageError:
             self._recording.remove(recording)
             self.space.remove(path)
@@ -198,7 +195,9 @@ class Store:
         elif entry.bad is not None:
             pass
         elif entry.begin is None:
-            self._without_manifest(entry)
+            from .recovery import manifest_lost
+
+            manifest_lost(self, entry)
         elif entry.strange or entry.begin.get("v") != layout.VERSION:
             self.quarantine(entry, "written by another version of this module")
         elif self.is_held(entry):
@@ -211,13 +210,6 @@ class Store:
             if recover(self, entry):
                 return Entry(self, entry.seq)
         return None
-
-    def _without_manifest(self, entry):
-        for rest in self.media(entry.seq):
-            if self.space.guard(lambda r=rest: os.stat(self.path(entry.seq, r)))[6]:
-                self.quarantine(entry, "the manifest is lost or damaged", True)
-                return
-        self.remove(entry.seq)
 
     def is_held(self, entry):
         """True if the recording was made under another end user's binding than the present
@@ -255,7 +247,7 @@ class Store:
     def append(self, path, *values):
         """Append durable lines, if need be into the room kept. Raises StorageError,
         StorageFullError."""
-        self.space.with_reserve(lambda: journal.append(path, *values))
+        self.space.with_reserve(journal.append, path, *values)
 
     def quarantine(self, entry, reason, damaged=False):
         """Put an entry out of the queue's way; nothing of it is deleted. `damaged` tells that

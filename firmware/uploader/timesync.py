@@ -47,7 +47,7 @@ async def find(clock, link, server, emit, wrong=None):
 async def sntp(server, tries=_TRIES, wait_ms=_WAIT_MS):
     """Unix seconds by an SNTP server, or None if no usable answer came. Raises OSError."""
     host, _, port = server.partition(":")
-    address = socket.getaddrinfo(host, int(port or 123), 0, socket.SOCK_DGRAM)[0]
+    address = socket.getaddrinfo(host, int(port or 123), socket.AF_INET, socket.SOCK_DGRAM)[0]
     sock = socket.socket(address[0], socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)

@@ -144,7 +144,7 @@ class Uploader:
             if 400 <= e.status < 500 and e.status not in (401, 403):
                 self.store.space.with_reserve(self.credentials.settled)
             raise
-        self.store.space.with_reserve(lambda: self.credentials.settled(token, self.clock.now()))
+        self.store.space.with_reserve(self.credentials.settled, token, self.clock.now())
         self.api.token = token
         self.emit("token", state="rotated")
 
@@ -268,7 +268,7 @@ class Uploader:
             self.store.space.with_reserve(credentials.settled)
         device_id = self.api.device_id
         if device_id:
-            self.store.space.with_reserve(lambda: credentials.learn_device(device_id))
+            self.store.space.with_reserve(credentials.learn_device, device_id)
         days = self.settings.token_refresh_days
         now = self.clock.now()
         if not days or now is None or not credentials.older_than(days * _DAY_S, now):

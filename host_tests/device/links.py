@@ -140,17 +140,21 @@ async def test_a_link_that_goes_down_in_a_transfer_is_left_at_once_for_the_next(
     assert not [i for i in d.seen("retry") if i["wait_s"] > 0]
 
 
-class Patient(Device):
-    """A device whose waits are real, so that only what ends them can; its battery is low."""
-
-    percent = 5
+class Waiting(Device):
+    """A device whose waits are real, so that only what is meant to end them can."""
 
     def clock(self):
         return Clock(lambda: FLOOR + 10000000)
 
 
+class Weak(Waiting):
+    """One with a low battery."""
+
+    percent = 5
+
+
 async def test_upload_now_overrides_waits_and_the_named_rules_only():
-    d = Patient(Service("dtok_a"))
+    d = Weak(Service("dtok_a"))
     d.record()
     task = asyncio.create_task(d.up.run())
     await turn_until(lambda: d.seen("deferred"), 200)
@@ -167,6 +171,21 @@ async def test_upload_now_overrides_waits_and_the_named_rules_only():
     await turn_until(lambda: len(d.seen("deferred")) == 3, 300)
     task.cancel()
     assert d.uploaded() == 1
+
+
+async def test_upload_now_ends_the_wait_after_an_error_and_a_recordings_end_does_not():
+    d = Waiting(Service("dtok_another"))
+    d.record()
+    task = asyncio.create_task(d.up.run())
+    await turn_until(lambda: d.seen("retry"), 200)
+    d.record()
+    for _ in range(200):
+        await asyncio.sleep_ms(0)
+    assert d.service.calls == {"create": 1}
+    d.service.token = "dtok_a"
+    d.up.upload_now()
+    await turn_until(lambda: d.uploaded() == 2, 600)
+    task.cancel()
 
 
 async def test_the_order_of_the_queue():

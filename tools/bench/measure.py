@@ -24,7 +24,10 @@ BOARD = ROOT / "boards/unix/main.py"
 AUDIO = 1_200_000  # five minutes of Opus at 32 kbit/s
 # What an uploader with WiFi and cellular needs: not the desktop's link, the plug-in for another
 # HTTP client, the SD card's mounting, the owner's commands, which come with what uses them.
-_LEFT_OUT = {"requests_transport", "links/host", "mount", "owner", "heartbeat", "repair", "recover"}
+_LEFT_OUT = {
+    *("requests_transport", "links/host", "mount", "owner", "heartbeat", "recovery"),
+    "links/resolver",
+}
 
 
 def micropython(*command, heap: str | None = None, **more) -> subprocess.CompletedProcess:
@@ -288,14 +291,15 @@ def size() -> dict:
         parts = [f for f in files if f.startswith("uploader/")]
         total = sum(files[f] for f in parts if f[len("uploader/") :] not in _LEFT_OUT)
         order = (
-            "errors settings lines media clock durable credentials entry store retry api http "
-            "session network uploader recording policy heartbeat timesync owner"
+            "errors settings journal layout clock credentials entry space store retry api s3 "
+            "answer connection http session links.manager uploader recording data_meter policy "
+            "heartbeat timesync owner"
         ).split()
         names = ["uploader." + n for n in order]
-        names += ["uploader.links." + n for n in ("wifi", "at", "modems", "cellular")]
+        names += ["uploader.links." + n for n in ("wifi", "at", "modem", "modems", "cellular")]
         (folder / "uploader/__init__.mpy").unlink()  # it would load them all at once
         ram = json.loads(micropython(DEVICE / "imports.py", folder, *names).stdout)
-    cellular = ("links/cellular", "links/at", "links/modems", "metered", "meter", "policy")
+    cellular = ("links/cellular", "links/at", "links/modem", "links/modems", "data_meter", "policy")
     saves = {
         "cellular": sum(files["uploader/" + n] for n in cellular),
         "wifi": files["uploader/links/wifi"],

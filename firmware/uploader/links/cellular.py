@@ -71,16 +71,14 @@ class CellularLink:
                 raise LinkError(refusal.reason, "refused", refusal)
             await self._dial()
             self.modem.recovered()
-        except LinkError as e:
+        except (LinkError, AtError, AtTimeoutError) as e:
+            if not isinstance(e, LinkError):
+                e = LinkError(str(e), "modem")
             # What only a person can mend is no reason to climb.
             if e.code not in ("no_sim", "sim_pin", "sim_puk", "refused"):
                 self.modem.climb()
             await self._hang_up()
-            raise
-        except (AtError, AtTimeoutError) as e:
-            self.modem.climb()
-            await self._hang_up()
-            raise LinkError(str(e), "modem")
+            raise e
 
     async def down(self):
         """Hang up and power the modem off."""

@@ -28,7 +28,7 @@ class LinkManager:
         self._settings = settings
         self._clock = clock
         self._emit = emit
-        self._cool = {}  # link name: (Backoff, uptime in ms until which it is left alone)
+        self._cool = {}  # link name: [Backoff, uptime in ms until which it is left alone]
         self._used_ms = 0  # uptime at which `current` was last used
         self._proved = False  # `current` has carried a file
 
@@ -79,15 +79,14 @@ class LinkManager:
             if not refusal:
                 reason = "%s: %s" % (link.name, e)
                 self._emit("link", link=link.name, state="failed", code=e.code, reason=reason)
-                return reason, self._cool_down(link)
+                return reason, self._leave(link)
         if not refusal:
             return None, 0
         reason, wait_s = refusal.reason, refusal.wait_s
         self._emit("deferred", rule=refusal.rule, link=link.name, reason=reason, wait_s=wait_s)
         # Neither tried nor powered before that.
         await self._down(link)
-        self._leave(link, self._backoff(link), wait_s)
-        return reason, wait_s
+        return reason, self._leave(link, wait_s)
 
     def failed(self, reason, code=None):
         """Note that traffic over the current link failed; True if another link can be tried at
@@ -99,7 +98,7 @@ class LinkManager:
             self._emit("link", link=link.name, state="failing", code=code, reason=reason)
         if link is None or only:
             return False
-        self._cool_down(link)
+        self._leave(link)
         for other in links:
             if other is not link and self._left_ms(other) <= 0:
                 return True
@@ -178,15 +177,11 @@ class LinkManager:
     def _left_ms(self, link):
         return self._cool.get(link.name, (None, 0))[1] - self._clock.uptime_ms()
 
-    def _backoff(self, link):
-        return self._cool.get(link.name, (None, 0))[0]
-
-    def _cool_down(self, link):
-        backoff = self._backoff(link) or Backoff(self._clock.random, _COOL_S)
-        wait_s = backoff.next(_COOL_MAX_S)
-        self._leave(link, backoff, wait_s)
+    def _leave(self, link, wait_s=None):
+        """Leave a link alone for `wait_s` seconds, or, if it failed, longer each time; returns
+        the seconds."""
+        cool = self._cool.setdefault(link.name, [Backoff(self._clock.random, _COOL_S), 0])
+        if wait_s is None:
+            wait_s = cool[0].next(_COOL_MAX_S)
+        cool[1] = self._clock.uptime_ms() + int(wait_s * 1000)
         return wait_s
-
-    def _leave(self, link, backoff, wait_s):
-        """Leave a link alone for so long."""
-        self._cool[link.name] = (backoff, self._clock.uptime_ms() + int(wait_s * 1000))

@@ -45,26 +45,21 @@ class Modem:
     async def wake(self):
         """Make the modem answer: it may be on, off, at another baud rate, or still in data
         mode because only the board was reset. Raises LinkError, AtError, AtTimeoutError."""
-        profile = self.profile
+        profile, sync = self.profile, self.at.sync
+        usual, others = profile.bauds[:1], profile.bauds[1:]
         if self.pins.power:
             self.pins.power(True)
-        baud = None
+        found = False
         if self.on is not False:
-            baud = await self.at.sync(profile.bauds[:1], 2)
-            if baud is None and await self.at.escape():
-                baud = profile.bauds[0]
-            if baud is None:
-                baud = await self.at.sync(profile.bauds[1:], 1)
-        if baud is None:
+            found = await sync(usual, 2) or await self.at.escape() or await sync(others, 1)
+        if not found:
             self._tell("power_on")
-            await self._press(profile.on_ms)
+            await self._pulse(self.pins.key, profile.on_ms)
             end = self._clock.uptime_ms() + profile.boot_s * 1000
-            while baud is None and self._clock.uptime_ms() < end:
-                baud = await self.at.sync(profile.bauds[:1], 2)
-            if baud is None:
-                baud = await self.at.sync(profile.bauds[1:], 1)
-        if baud is None:
-            raise LinkError("the modem does not answer", "no_modem")
+            while not found and self._clock.uptime_ms() < end:
+                found = await sync(usual, 2)
+            if not (found or await sync(others, 1)):
+                raise LinkError("the modem does not answer", "no_modem")
         self.on = True
         command = self.at.command
         await command("E0")
@@ -76,28 +71,24 @@ class Modem:
         if not self._rung:
             return
         self._tell("recover", rung=rung)
-        if rung == "radio":
-            try:
+        try:
+            if rung == "radio":
                 await self.at.command("+CFUN=4", 15)  # TS 27.007 section 8.2: radio off
                 await self._clock.sleep(2)
                 return
-            except (AtError, AtTimeoutError):
-                rung = "reset"
-        if rung == "reset":
-            if self.pins.reset:
-                self.pins.reset(True)
-                await self._clock.sleep_ms(self.profile.reset_ms)
-                self.pins.reset(False)
-            else:
-                try:
-                    await self.at.command("+CFUN=1,1", 10)
-                except (AtError, AtTimeoutError):
-                    rung = "power_cycle"
+        except (AtError, AtTimeoutError):
+            rung = "reset"
+        try:
             if rung == "reset":
+                if self.pins.reset:
+                    await self._pulse(self.pins.reset, self.profile.reset_ms)
+                else:
+                    await self.at.command("+CFUN=1,1", 10)
                 await self._boot()
                 return
-        if rung == "power_cycle":
-            await self.power_off()
+        except (AtError, AtTimeoutError):
+            pass
+        await self.power_off()
 
     async def _boot(self):
         """Wait until it answers again; whether it does is for `wake` to say."""
@@ -122,7 +113,7 @@ class Modem:
         except AtError:
             pass
         except AtTimeoutError:
-            await self._press(profile.off_ms)
+            await self._pulse(self.pins.key, profile.off_ms)
         # Off when it no longer answers.
         end = self._clock.uptime_ms() + profile.off_s * 1000
         while self._clock.uptime_ms() < end:
@@ -134,7 +125,7 @@ class Modem:
     async def cut(self):
         """Switch it off by its lines alone, without a word to it."""
         self._tell("power_cut")
-        await self._press(self.profile.off_ms)
+        await self._pulse(self.pins.key, self.profile.off_ms)
         await self._clock.sleep(self.profile.off_s)
         self._is_off()
 
@@ -143,8 +134,8 @@ class Modem:
             self.pins.power(False)
         self.on = False
 
-    async def _press(self, ms):
-        if self.pins.key:
-            self.pins.key(True)
+    async def _pulse(self, line, ms):
+        if line:
+            line(True)
             await self._clock.sleep_ms(ms)
-            self.pins.key(False)
+            line(False)
