@@ -65,23 +65,23 @@ class Policy:
         if not link.metered:
             return None
         return (
-            self._ask("roaming", lambda: self._roaming(link))
-            or self._ask("signal", lambda: self._weak(link))
-            or self._ask("cap", lambda: self._cap(0))
+            self._ask("roaming", self._roaming, link)
+            or self._ask("signal", self._weak, link)
+            or self._ask("cap", self._cap, 0)
         )
 
     def recording(self, ended):
         """The Refusal for a recording that ended at `ended` (Unix seconds, None if unknown)."""
-        return self._ask("delay", lambda: self._delayed(ended))
+        return self._ask("delay", self._delayed, ended)
 
     def file(self, link, size):
         """The Refusal for a file of `size` bytes over a link, or None."""
         if not link.metered:
             return None
-        return self._ask("cap", lambda: self._cap(size + size // 100 + _FILE_EXTRA))
+        return self._ask("cap", self._cap, size + size // 100 + _FILE_EXTRA)
 
-    def _ask(self, rule, call):
-        return None if rule in self._overridden else call()
+    def _ask(self, rule, call, *args):
+        return None if rule in self._overridden else call(*args)
 
     def _low_battery(self):
         settings = self._settings

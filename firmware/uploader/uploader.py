@@ -275,7 +275,7 @@ class Uploader:
             return
         try:
             await self.rotate_token()
-        except (ApiError, TransportError, UploaderError) as e:
+        except UploaderError as e:
             self.emit("token", state="not_rotated", reason=str(e))
 
     # Heartbeats

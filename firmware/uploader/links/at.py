@@ -69,19 +69,6 @@ class At:
             elif self._on_urc:
                 self._on_urc(line)
 
-    async def wait_for(self, words, timeout_s):
-        """The first line that begins with one of `words`, or None if none came in time."""
-        end = self._clock.uptime_ms() + int(timeout_s * 1000)
-        while True:
-            line = await self._line(end)
-            if line is None:
-                return None
-            for word in words:
-                if line.startswith(word):
-                    return line
-            if self._on_urc:
-                self._on_urc(line)
-
     async def sync(self, bauds, tries=3):
         """Find the baud rate at which the modem answers; it, or None if it does not."""
         for baud in bauds:

@@ -9,8 +9,8 @@ from ..retry import Backoff
 # A link that failed is left alone for up to so long, doubling from _COOL_S.
 _COOL_S = const(15)
 _COOL_MAX_S = const(900)
-# What the setting `network_preference` can name and this module can bring up.
-_NAMED = ("wifi", "cellular")
+# What the setting `network_preference` can name.
+_NAMED = ("wifi", "cellular", "ble")
 
 
 class LinkManager:
@@ -62,7 +62,7 @@ class LinkManager:
     def _in_order(self):
         found = [link for link in self._links if link.name not in _NAMED]
         for name in self._settings.network_preference:
-            found += [link for link in self._links if link.name == name and name in _NAMED]
+            found += [link for link in self._links if link.name == name]
         # A preference without any link that there is would cut the device off from whoever
         # could mend it.
         return found or self._links
