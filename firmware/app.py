@@ -76,13 +76,23 @@ class App:
             await self._start.wait()
             self._start.clear()
             try:
-                most = self.settings.segment_bytes, self.settings.segment_seconds
-                self._recording = self.up.record(live=any(most))
-                await self._recorder.record(self._recording, *most)
+                await self._one_recording()
             except UploaderError as e:
                 self._event("storage", {"reason": str(e)})
-            finally:
-                self._end()
+            except OSError as e:
+                # Of the I2S driver: no memory for its buffers (ENOMEM), say.
+                self._event("microphone", {"reason": str(e)})
+            except Exception as e:
+                # A mistake of ours must not end all recording until somebody restarts it.
+                self._event("error", {"reason": "%s: %s" % (type(e).__name__, e), "exception": e})
+
+    async def _one_recording(self):
+        most = self.settings.segment_bytes, self.settings.segment_seconds
+        try:
+            self._recording = self.up.record(live=any(most))
+            await self._recorder.record(self._recording, *most)
+        finally:
+            self._end()
 
     def _end(self):
         recording, self._recording = self._recording, None
@@ -126,19 +136,31 @@ class App:
                 watchdog.feed()
             if self.led:
                 self.led.state = self.state()
-            idle = self.up.idle and not self._recording and not self._start.is_set()
-            idle_since = (idle_since or now) if idle else None
-            if idle and now - idle_since > _AWAKE_S * 1000 and self.settings.sleep_when_idle:
+            idle_since = (idle_since or now) if self._idle() else None
+            if idle_since is not None and now - idle_since > _AWAKE_S * 1000 and self._may_sleep():
                 await self._sleep()
+                idle_since = None
             await self.clock.sleep(1)
 
+    def _idle(self):
+        return self.up.idle and not self._recording and not self._start.is_set()
+
+    def _may_sleep(self):
+        """True where that is wished and something will wake the board."""
+        button = getattr(self.board, "BUTTON_PIN", None)
+        return self.settings.sleep_when_idle and (button is not None or bool(self.up.heartbeat))
+
     async def _sleep(self):
-        """Deep sleep until the button or the next heartbeat."""
+        """Deep sleep until the button or the next heartbeat, unless something is to be done
+        by the time that the links are down."""
         await self.up.links.down()
         beat = self.up.heartbeat
-        self._event("sleep", {"seconds": int(beat.due_s()) if beat else None})
+        due_ms = int(beat.due_s() * 1000) if beat else None
+        if not self._idle() or due_ms == 0:
+            return
+        self._event("sleep", {"seconds": due_ms // 1000 if beat else None})
         if self._deep_sleep:
-            self._deep_sleep(int(beat.due_s() * 1000) if beat else None)
+            self._deep_sleep(due_ms)
 
     def state(self):
         """What the LED shows: one of `recorders.led.PATTERNS`."""
@@ -156,7 +178,7 @@ class App:
             self._trouble = "needs_owner"
         elif name == "low_space":
             self._trouble = "storage_full"
-        elif name in ("storage", "error"):
+        elif name in ("storage", "error", "microphone"):
             self._trouble = "error"
         elif name == "deferred" and info.get("rule") == "battery":
             self._trouble = "low_battery"
@@ -229,16 +251,25 @@ def _set_machine_time(unix_seconds):
 
 
 def deep_sleep(board):
-    """What `App` sleeps with on `board`: until the button or, given `ms`, until then."""
+    """What `App` sleeps with on `board`: until the button or, given `ms`, until then. Returns
+    at once where neither would wake it."""
 
     def sleep(ms):
         import machine
 
-        if getattr(board, "BUTTON_PIN", None) is not None:
+        button = getattr(board, "BUTTON_PIN", None)
+        if button is not None:
             import esp32
 
-            esp32.wake_on_ext0(machine.Pin(board.BUTTON_PIN, machine.Pin.IN), 0)
-        machine.deepsleep(ms) if ms else machine.deepsleep()
+            try:
+                esp32.wake_on_ext0(machine.Pin(button, machine.Pin.IN), 0)
+            except ValueError:
+                button = None  # not one of the pins that can
+        # Without a time, and with 0, only a pin wakes it.
+        if ms:
+            machine.deepsleep(ms)
+        elif button is not None:
+            machine.deepsleep()
 
     return sleep
 

@@ -14,6 +14,7 @@ _KEEP = (
     "error",
     "gone",
     "low_space",
+    "microphone",
     "quarantined",
     "storage",
     "token",

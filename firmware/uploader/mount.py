@@ -10,11 +10,14 @@ def mounter(make_device, path, make_file_system=None):
 
     `make_device()` returns the block device, a new one each time, because a card that was
     pulled needs one: `lambda: machine.SDCard(slot=2)`, or for a partition of internal flash
-    `lambda: esp32.Partition.find(esp32.Partition.TYPE_DATA, label="data")[0]`. The file
-    system is recognised; only a device without one is formatted, and only if
-    `make_file_system` says as what: `vfs.VfsLfs2` for flash, `vfs.VfsFat` for cards.
+    `lambda: esp32.Partition.find(esp32.Partition.TYPE_DATA, label="data")[0]`. The one before
+    is ended first (`deinit`, where it has that). The file system is recognised; only a device
+    without one is formatted, and only if `make_file_system` says as what: `vfs.VfsLfs2` for
+    flash, `vfs.VfsFat` for cards.
     The callable raises StorageError if there is no card or nothing usable on it.
     """
+
+    made = []
 
     def mount():
         try:
@@ -22,10 +25,13 @@ def mounter(make_device, path, make_file_system=None):
             vfs.umount(path)
         except OSError:
             pass
+        _give_back(made)
         try:
             device = make_device()
-            # Asking for its size tells "no card" from "a card without a file system".
-            if not device.ioctl(4, 0):
+            made.append(device)
+            # Asking for its size tells "no card" (0, or -1 of an SDCard) from "a card without
+            # a file system".
+            if (device.ioctl(4, 0) or 0) <= 0:
                 raise OSError(19)  # ENODEV
         except (OSError, RuntimeError, IndexError) as e:
             raise StorageError("%s: no card or partition answers: %s" % (path, e))
@@ -45,8 +51,16 @@ def mounter(make_device, path, make_file_system=None):
     return mount
 
 
+def _give_back(made):
+    # An SDCard keeps its bus, whatever becomes of its name, and a second one is refused.
+    while made:
+        deinit = getattr(made.pop(), "deinit", None)
+        if deinit:
+            deinit()
+
+
 def _blank(device):
-    # Erased flash reads as ones, a new card mostly as zeros.
-    buf = bytearray(512)
+    # Erased flash reads as ones, a new card mostly as zeros; what could not be read, as neither.
+    buf = bytearray(b"\xa5" * 512)
     device.readblocks(0, buf)
     return all(b == 0xFF for b in buf) or all(b == 0 for b in buf)

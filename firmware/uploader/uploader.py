@@ -202,7 +202,7 @@ class Uploader:
 
     async def _connect(self):
         """Have a link, and the time if that can be had. Raises LinkError."""
-        link = await self.links.ready()
+        link = await self.links.ready(self.store.is_recording())
         if link is not self._link:
             # What was opened over another link leads nowhere now.
             self.http.close()

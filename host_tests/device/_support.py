@@ -167,7 +167,7 @@ class Link:
         self.dbm = None
         self.ups = self.downs = 0
 
-    async def up(self, may=None):
+    async def up(self, may=None, quiet=False):
         self.ups += 1
         if not self.works:
             raise LinkError("does not work", "no_network")

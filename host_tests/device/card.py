@@ -4,7 +4,7 @@ import asyncio
 import os
 
 import vfs
-from _support import Script, Ticks, answer, expected_to_fail, raises
+from _support import Script, Ticks, answer, raises
 from flash import Flash
 from full import content, finish, pattern
 from sdcard import SDCardMaker, Socket
@@ -62,7 +62,6 @@ def pulled_and_put_back(slot):
     vfs.umount("/card")
 
 
-@expected_to_fail("issue 12: the card is made again without deinit() of the one before")
 def test_a_pulled_card_is_a_clear_error_and_recovers_when_it_is_back():
     pulled_and_put_back(SPI)
 
@@ -71,7 +70,6 @@ def test_so_it_does_on_the_sdmmc_host():
     pulled_and_put_back(SDMMC)
 
 
-@expected_to_fail("issue 12: the card is made again without deinit() of the one before")
 async def test_a_card_pulled_while_draining_is_told_and_draining_goes_on_when_it_is_back():
     ticks = Ticks()
     socket = card()
@@ -117,7 +115,6 @@ async def test_a_card_pulled_while_draining_is_told_and_draining_goes_on_when_it
     vfs.umount("/card")
 
 
-@expected_to_fail("issue 12: ioctl(4) of a missing card is -1, which is true")
 def test_a_missing_card_is_told_as_such():
     make = SDCardMaker(Socket())
     e = raises(StorageError, mounter(lambda: make(slot=SPI), "/card"))
@@ -136,7 +133,6 @@ class Shy(Flash):
         return super().readblocks(n, buf, off)
 
 
-@expected_to_fail("a card that could not be read is taken for a blank one, and formatted")
 def test_a_card_that_can_not_be_read_is_not_formatted():
     cells = Shy(512, 512, sectors=True)
     socket = card(cells)

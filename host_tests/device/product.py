@@ -5,20 +5,23 @@ import os
 import struct
 
 import virtual
-from _support import Ticks, expected_to_fail, folder
+from _support import Ticks, folder
 from app import App, deep_sleep
 from chip import Asleep, Reset
 from esp32board import Board as Chips
 from recorders.button import Button
 from recorders.camera import Stills
+from recorders.i2s_wav import open_microphone
 from recorders.led import PATTERNS, Led
 from recorders.log import Log
 from wire import Service, WiredHttp
+from wlan import AccessPoint
 
 from uploader import Clock
 from uploader.clock import FLOOR
 from uploader.config import check
 from uploader.links.host import HostLink
+from uploader.links.wifi import WifiLink
 
 
 class Board:
@@ -40,6 +43,11 @@ class Board:
 
 class WithButton(Board):
     BUTTON_PIN = 0
+
+
+class WithWifi(Board):
+    def links(self, settings, clock, on_event):
+        return [WifiLink(settings, clock)]
 
 
 class Slow(HostLink):
@@ -144,7 +152,6 @@ async def test_what_is_recorded_at_ctrl_c_is_ended():
     assert entry.whole() and not entry.end.get("interrupted")
 
 
-@expected_to_fail("issue 12: an OSError of the microphone ends the task that records, unseen")
 async def test_a_microphone_that_can_not_be_opened_is_told_and_the_next_recording_is_made():
     service = Service("dtok_a")
     a = app(service)
@@ -163,6 +170,52 @@ async def test_a_microphone_that_can_not_be_opened_is_told_and_the_next_recordin
     task.cancel()
     sizes = [len(f) for r in service.recordings.values() for f in r["files"].values()]
     assert max(sizes) > 30000
+
+
+async def test_a_mistake_in_a_recorder_is_told_and_does_not_end_all_recording():
+    board = Board()
+    a = app(board=board)
+
+    mistakes = [ZeroDivisionError("in the recorder")]
+
+    def make():
+        if mistakes:
+            raise mistakes.pop()
+        return open_microphone(board.MICROPHONE)
+
+    board.make_microphone = make
+    task = asyncio.create_task(a.run())
+    a.start()
+    await asyncio.sleep(2)
+    assert [line for line in a.status()["log"] if "in the recorder" in line]
+    a.start()
+    await asyncio.sleep(2)
+    assert a.state() == "recording"
+    task.cancel()
+
+
+async def test_a_recording_loses_nothing_while_wifi_comes_up_and_what_waits_is_sent():
+    service = Service("dtok_a")
+    a = app(service, board=WithWifi(), wifi=[{"ssid": "home", "key": "12345678"}])
+    wlan = a.chips.wlan
+    wlan.air = [AccessPoint("home", "12345678", -60, 6)]
+    task = asyncio.create_task(a.run())
+    a.start()
+    await asyncio.sleep(1)
+    recording = a.store.begin()
+    recording.add("audio").write(b"x")
+    recording.end()
+    await asyncio.sleep(10)
+    assert [r["status"] for r in service.recordings.values()] == ["uploaded"]
+    assert a.state() == "recording" and wlan.isconnected() and wlan.scans == 0
+    a.stop()
+    await asyncio.sleep(5)
+    task.cancel()
+    wav = service.recordings["rec_2"]["files"][0]
+    samples = memoryview(wav)[44:]
+    assert len(wav) > 300000
+    for i in range(0, len(samples), 1002):
+        assert samples[i] | samples[i + 1] << 8 == i // 2 & 0xFFFF, i
 
 
 class Hanging(WiredHttp):
@@ -203,12 +256,10 @@ def test_it_wakes_for_the_next_heartbeat():
     assert e and 3500000 < e.ms <= 3600000
 
 
-@expected_to_fail("issue 12: deepsleep() without a time where nothing can wake the board")
 def test_it_never_sleeps_where_nothing_would_wake_it():
     assert outcome(app(sleep_when_idle=True, heartbeat_minutes=0), 60) is None
 
 
-@expected_to_fail("issue 12: a heartbeat that is due makes deepsleep(0), for ever")
 def test_a_heartbeat_that_is_due_is_no_sleep_for_ever():
     board = SlowDown()
     a = app(board=board, sleep_when_idle=True, heartbeat_minutes=1)
@@ -217,13 +268,18 @@ def test_a_heartbeat_that_is_due_is_no_sleep_for_ever():
     assert e is None or (e.ms or 0) > 0
 
 
-@expected_to_fail("issue 12: what began while the link went down is not looked at again")
 def test_a_recording_that_begins_while_the_link_goes_down_keeps_it_awake():
     board = SlowDown()
     a = app(board=board, sleep_when_idle=True, heartbeat_minutes=60)
     board.meanwhile = a.start
     assert outcome(a, 60) is None
     assert a.state() == "recording"
+
+
+def test_a_button_that_can_not_wake_the_board_is_not_relied_on():
+    board = WithButton()
+    board.BUTTON_PIN = 5  # no RTC pin
+    assert outcome(app(board=board, sleep_when_idle=True, heartbeat_minutes=0), 60) is None
 
 
 async def test_trouble_shows_and_the_status_tells_all():

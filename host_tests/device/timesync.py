@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 
-from _support import Device, Link, Ticks, expected_to_fail, fails
+from _support import Device, Link, Ticks, fails
 from lwip import Answer
 from wire import Service, WiredHttp
 
@@ -76,7 +76,6 @@ async def test_sntp_gives_the_time():
     assert now == NOW and asked == 1
 
 
-@expected_to_fail("issue 12: getaddrinfo without AF_INET gives an address that is None")
 async def test_a_server_with_ipv6_alone_is_an_error_and_no_crash():
     socket.names["six.test"] = Answer(v6="2001:db8::1")
     await fails(OSError, timesync.sntp("six.test"))

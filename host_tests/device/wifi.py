@@ -2,7 +2,7 @@
 
 import asyncio
 
-from _support import expected_to_fail, fails
+from _support import fails
 from chip import Chip
 from wlan import AccessPoint, Wlan
 
@@ -80,7 +80,6 @@ async def test_a_wrong_key_is_told_where_the_driver_says_authentication():
         )
 
 
-@expected_to_fail("issue 12: codes 15 and 2 of a wrong key have no name")
 async def test_a_wrong_key_is_told_whatever_the_driver_calls_it():
     for reason in (15, 204, 2):
         assert (
@@ -88,13 +87,11 @@ async def test_a_wrong_key_is_told_whatever_the_driver_calls_it():
         )
 
 
-@expected_to_fail("issue 12: codes 210 and 211 have no name")
 async def test_a_key_where_none_belongs_and_none_where_one_does_is_told():
     assert await why(air(), {"ssid": "home", "key": ""}) == "wrong_key"
     assert await why(air(), {"ssid": "cafe", "key": "12345678"}) == "wrong_key"
 
 
-@expected_to_fail("issue 12: the verdict of the attempt before is taken for this one's")
 async def test_the_verdict_of_the_last_attempt_is_not_this_ones():
     w, wlan, _ = link([], dict(HOME, hidden=True))
     await fails(LinkError, w.up())
@@ -103,7 +100,6 @@ async def test_the_verdict_of_the_last_attempt_is_not_this_ones():
     assert w.is_up()
 
 
-@expected_to_fail("issue 12: scans while the driver reconnects and finds nothing")
 async def test_a_network_that_was_gone_for_a_while_is_found_again_at_once():
     w, wlan, chip = link(air(), HOME)
     await w.up()
@@ -115,17 +111,15 @@ async def test_a_network_that_was_gone_for_a_while_is_found_again_at_once():
     assert w.is_up()
 
 
-@expected_to_fail("issue 12: isconnected() of the network before is taken for the new one's")
 async def test_it_is_up_only_with_the_network_that_it_names():
     w, wlan, chip = link(air(work=None), HOME, WORK)
     await w.up()
-    wlan.air = air()
+    wlan.air = air(home=None)  # which shows only once beacons were missed
     await w.up()
     chip.busy(50)
     assert w.ssid == "work" and w.is_up() and w.signal_dbm() == -50
 
 
-@expected_to_fail("issue 12: every connection begins with a scan of 2.5 s")
 async def test_the_last_good_network_is_tried_without_a_scan():
     w, wlan, chip = link(air(), HOME)
     await w.up()
@@ -142,6 +136,37 @@ async def test_when_the_last_good_network_is_gone_the_others_are_looked_for():
     wlan.air = air(work=None)
     await w.up()
     assert w.is_up() and w.ssid == "home"
+
+
+async def test_nothing_is_scanned_while_a_recording_is_under_way():
+    w, wlan, chip = link(air(home=None, cafe={"hidden": True}), HOME, WORK)
+    held_up = []
+    chip.at(100, lambda: chip.schedule(lambda _: held_up.append(chip.us), None))
+    await w.up(quiet=True)
+    assert w.is_up() and w.ssid == "work" and wlan.scans == 0
+    assert held_up and held_up[0] < 110000
+    assert wlan.tried == ["home", "work"]
+
+
+async def test_of_several_access_points_of_one_name_the_strongest_is_taken():
+    near = AccessPoint("home", "12345678", -40, 11)
+    w, wlan, _ = link(air() + [near], HOME)
+    await w.up()
+    assert w.signal_dbm() == -40
+
+
+async def test_a_verdict_that_has_no_name_is_told_by_its_number():
+    w, _, _ = link(air(home={"reason": 17}), HOME)
+    e = await fails(LinkError, w.up())
+    assert e.code == "refused" and "17" in str(e)
+
+
+async def test_the_same_verdict_twice_is_told_twice():
+    w, wlan, chip = link([], dict(HOME, hidden=True))
+    for _ in range(2):
+        before = chip.us
+        assert (await fails(LinkError, w.up())).code == "no_network"
+        assert chip.us - before < 9000000
 
 
 async def test_a_hidden_network_is_asked_for_by_name():
@@ -165,11 +190,12 @@ async def test_out_of_memory_is_told_as_the_radio_that_is_off():
     assert (await fails(LinkError, w.up())).code == "off"
 
 
-@expected_to_fail("issue 12: an address that was lost does not show in isconnected()")
 async def test_without_an_address_it_is_not_up():
-    w, wlan, _ = link(air(), HOME)
+    w, wlan, chip = link(air(), HOME)
     await w.up()
+    assert w.is_up()
     wlan.lose_address()
+    chip.busy(1000)
     assert not w.is_up()
 
 

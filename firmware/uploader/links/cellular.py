@@ -52,7 +52,7 @@ class CellularLink:
         self.technology = None
         self.address = None
 
-    async def up(self, may=None):
+    async def up(self, may=None, quiet=False):
         """Power up, register, dial, bring PPP up. `may()` is asked once the modem is
         registered, before a byte is charged for; the Refusal that it returns ends the attempt.
 

@@ -8,7 +8,7 @@ class HostLink:
     metered = False
     connection = None
 
-    async def up(self, may=None):
+    async def up(self, may=None, quiet=False):
         """Nothing to do."""
 
     async def down(self):

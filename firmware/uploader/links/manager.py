@@ -32,8 +32,8 @@ class LinkManager:
         self._used_ms = 0  # uptime at which `current` was last used
         self._proved = False  # `current` has carried a file
 
-    async def ready(self):
-        """Bring up the first link that works and is allowed; returns it.
+    async def ready(self, quiet=False):
+        """Bring up the first link that works and is allowed; returns it. `quiet` as a link's.
 
         Raises LinkError with `wait_s`, after which it is worth trying again.
         """
@@ -45,7 +45,7 @@ class LinkManager:
                 waits.append(left / 1000)
                 reasons.append("%s failed" % link.name)
                 continue
-            reason, wait = await self._try(link)
+            reason, wait = await self._try(link, quiet)
             if reason is None:
                 if self.current not in (None, link):
                     await self._down(self.current)
@@ -67,11 +67,11 @@ class LinkManager:
         # could mend it.
         return found or self._links
 
-    async def _try(self, link):
+    async def _try(self, link, quiet):
         """(None, 0) if the link is up and allowed, else why not and the seconds to wait."""
         try:
             if not link.is_up():
-                await link.up(lambda: self.policy and self.policy.link(link))
+                await link.up(lambda: self.policy and self.policy.link(link), quiet)
                 self._emit("link", link=link.name, state="up")
             refusal = self.policy and self.policy.link(link)
         except LinkError as e:

@@ -58,8 +58,6 @@ class I2SMaker:
         stream = self._ports[i2s_id]
         if stream is None:
             stream = self._ports[i2s_id] = Stream(self, self._chip)
-        else:
-            stream.deinit()
         stream.init(**settings)
         return stream
 
