@@ -6,6 +6,27 @@ returns a JPEG as bytes.
 """
 
 
+def make(board, emit):
+    """The camera of a board's `make_camera()` or CAMERA (the `camera` module's arguments).
+
+    None where there is none: told, as `emit("camera", state="missing", reason=)`.
+    """
+    try:
+        if getattr(board, "make_camera", None):
+            return board.make_camera()
+        if getattr(board, "CAMERA", None):
+            import camera
+
+            return camera.Camera(**board.CAMERA)
+        reason = "this board has no camera"
+    except ImportError:
+        reason = "this MicroPython has no camera module"
+    except OSError as e:
+        reason = str(e)
+    emit("camera", state="missing", reason=reason)
+    return None
+
+
 class Stills:
     """A picture every `interval_s` seconds; `captured_at` is its moment."""
 

@@ -13,39 +13,45 @@ _SILENCE = const(2048)  # bytes of a gap that are written at once
 
 class Recorder:
     """Records what `make_stream()` gives (a machine.I2S: mono, 16 bit, `rate` Hz) into
-    recordings, encoded by `codec` (see `codecs.make`).
+    recordings. Its two buffers hold `buffer_ms` of sound each.
 
     `emit(event, **info)` is told of gaps and of a microphone in trouble. `samples` is what the
     present recording has, silence for gaps included; `gaps` its Gaps, `level` the Level of the
     last buffer.
     """
 
-    def __init__(self, make_stream, clock, emit, codec, rate=16000, buffer_ms=128):
+    def __init__(self, make_stream, clock, emit, rate=16000, buffer_ms=128):
         self.samples = 0
         self.gaps = None
         self.level = Level(emit=emit)
         self._make_stream = make_stream
         self._clock = clock
         self._emit = emit
-        self._codec = codec
         self._rate = rate
         size = rate * buffer_ms // 1000 * 2
         self._buffers = (bytearray(size), bytearray(size))
         self._buffer_ms = buffer_ms
         self._capture = None
+        self._files = None
         self._stopped = False
         self._watch = Watch()
+
+    @property
+    def trouble(self):
+        """What is wrong with the microphone's sound (see Watch), or None."""
+        return self._watch.trouble
 
     def stop(self):
         """Make `record` or `wait_for_voice` end; what the driver has by now still belongs to
         it."""
         self._stopped = True
 
-    async def record(self, recording, segment_bytes=0, segment_seconds=0, max_s=0, voice=None):
-        """Fill `recording` until `stop`, or for `max_s` seconds of sound (0: no limit), or until
-        `voice` (a Voice) hears its end; its files are closed when this returns: one file, or
-        several of at most so much each (0: no limit).
+    async def record(self, recording, codec, segments=(0, 0), max_s=0, voice=None):
+        """Fill `recording`, encoded by `codec` (see `codecs.make`), until `stop`, or for
+        `max_s` seconds of sound (0: no limit), or until `voice` (a Voice) hears its end.
 
+        Its files are closed when this returns: one, or several of at most so many bytes and
+        seconds each, `segments` (0: no limit).
         With a capture that `wait_for_voice` left open it goes on where that stopped, with what
         the PreRoll kept. Raises StorageFullError, StorageError: what was recorded until then
         is kept.
@@ -53,12 +59,12 @@ class Recorder:
 
         def open_file():
             # Each file's moment: segments are put in order by it.
-            captured_at = self._clock.stamp() if segment_bytes or segment_seconds else None
-            return self._codec.open(recording.add("audio", self._codec.content_type, captured_at))
+            captured_at = self._clock.stamp() if any(segments) else None
+            return codec.open(recording.add("audio", codec.content_type, captured_at))
 
         self.samples = 0
         most = max_s * self._rate
-        files = Segments(open_file, self._clock, segment_bytes, segment_seconds)
+        files = self._files = Segments(open_file, self._clock, *segments)
 
         def take(buf):
             files.write(buf)
@@ -76,10 +82,7 @@ class Recorder:
             enough = await self._listen(take)
             await self._finish(None if enough else take)
         finally:
-            try:
-                files.close()
-            finally:
-                self._close()
+            self.close()
 
     async def wait_for_voice(self, voice):
         """Listen until `voice`, a Voice, hears one: True, with the microphone left open for
@@ -99,7 +102,7 @@ class Recorder:
                 await self._finish()
         finally:
             if not heard:
-                self._close()
+                self.close()
         return heard
 
     async def _listen(self, take):
@@ -112,7 +115,7 @@ class Recorder:
             if buf is None:
                 # The driver has lost our buffers, or its clock: made anew, and a gap.
                 self._emit("microphone", state="stuck")
-                self._close()
+                self._end_capture()
                 continue
             enough = await self._take(buf, at, take)
             # Not before a stop is looked at: it would have to be waited for.
@@ -164,7 +167,17 @@ class Recorder:
             self._emit("microphone", state=state)
         return take(buf)
 
-    def _close(self):
+    def close(self):
+        """End at once: the files are finished with what they have, and the microphone is off.
+        Raises StorageFullError, StorageError."""
+        files, self._files = self._files, None
+        try:
+            if files:
+                files.close()
+        finally:
+            self._end_capture()
+
+    def _end_capture(self):
         capture, self._capture = self._capture, None
         if capture:
             capture.close()

@@ -21,6 +21,9 @@ KEYS = """{
 "apn_auth": {"of": ["none", "pap", "chap"]},
 "apn_password": "",
 "apn_user": "",
+"audio_buffer_ms": [128, 32, 10000],
+"audio_codec": {"of": ["wav", "flac", "adpcm"]},
+"audio_rate": [16000, 8000, 48000],
 "backoff_max_s": [300, 1, 86400],
 "chunk_bytes": [4096, 512, 65536],
 "daily_data_limit_mb": [0, 0, 1048576],
@@ -31,6 +34,7 @@ KEYS = """{
 "low_battery_threshold_percent": [20, 0, 100],
 "low_space_bytes": [65536, 0, 1073741824],
 "max_connections": [2, 1, 8],
+"min_record_s": [10, 0, 86400],
 "min_signal_dbm": [-140, -140, 0],
 "network_preference": ["wifi", "cellular"],
 "ntp_server": "pool.ntp.org",
@@ -39,6 +43,7 @@ KEYS = """{
 "pause_on_low_battery": true,
 "queue_order": {"of": ["oldest", "newest", "priority"]},
 "radio_idle_timeout_s": [180, 0, 2540],
+"record_schedule": [],
 "roots": [],
 "same_user": false,
 "segment_bytes": [0, 0, 1073741824],
@@ -47,11 +52,16 @@ KEYS = """{
 "sleep_when_idle": false,
 "stall_timeout_s": [30, 1, 600],
 "state": "",
+"stills_every_s": [0, 0, 86400],
 "storage": "",
 "sync_bytes": [32768, 512, 16777216],
 "timezone": "+00:00",
 "token_refresh_days": [0, 0, 365],
 "upload_delay_minutes": [0, 0, 10080],
+"voice_pre_roll_ms": [384, 0, 10000],
+"voice_silence_s": [5, 1, 600],
+"voice_start": false,
+"voice_threshold_db": [12, 3, 60],
 "watchdog_s": [120, 0, 3600],
 "wifi": []
 }"""
@@ -165,6 +175,13 @@ def _check_times(settings):
     for key in ("off_peak_start", "off_peak_end"):
         if settings.values[key] and minutes_of(settings.values[key]) is None:
             raise ConfigError("key %r must be a time of day, like 22:30" % key)
+    if settings.record_schedule:
+        from . import schedule
+
+        try:
+            schedule.check(settings.record_schedule)
+        except ValueError as e:
+            raise ConfigError("key 'record_schedule': %s" % e)
     if bool(settings.off_peak_start) != bool(settings.off_peak_end):
         raise ConfigError("keys 'off_peak_start' and 'off_peak_end' go together")
 

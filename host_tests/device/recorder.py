@@ -88,7 +88,8 @@ class Rig:
         self.streams = []
         self.fail = 0
         codec = codecs.make("wav", RATE, self.clock, self.emit)
-        self.recorder = recorder.Recorder(self.make, self.clock, self.emit, codec, RATE, buffer_ms)
+        self.recorder = recorder.Recorder(self.make, self.clock, self.emit, RATE, buffer_ms)
+        self.codec = codec
         self.files = Files()
 
     def emit(self, name, **info):
@@ -113,7 +114,7 @@ class Rig:
         """Record for so long; `events` are (second, call)."""
 
         async def main():
-            task = asyncio.create_task(self.recorder.record(self.files, **more))
+            task = asyncio.create_task(self.recorder.record(self.files, self.codec, **more))
             at = 0
             for second, call in events + ((seconds, self.recorder.stop),):
                 await asyncio.sleep_ms(int((second - at) * 1000))
@@ -211,9 +212,7 @@ def test_no_buffer_is_ever_dropped_or_collected_and_both_are_back_at_the_end():
         return stream
 
     rig.make = watched
-    rig.recorder = recorder.Recorder(
-        watched, rig.clock, rig.emit, codecs.make("wav", RATE, rig.clock, rig.emit)
-    )
+    rig.recorder = recorder.Recorder(watched, rig.clock, rig.emit)
     blocks = [(i + 0.5, lambda: (rig.chip.block(400), gc.collect())) for i in range(8)]
     rig.run(10, *blocks)
     assert rig.streams[0].dropped == 0
@@ -259,7 +258,7 @@ def test_a_recording_ends_at_its_longest_duration_in_any_case():
 
 def test_segments_together_have_every_sample_and_each_its_moment():
     rig = Rig()
-    samples = rig.run(9, segment_seconds=2)
+    samples = rig.run(9, segments=(0, 2))
     assert len(rig.files.names) >= 4 and samples.astray() == 0
     assert all(rig.files.moments)
 
@@ -291,7 +290,7 @@ def test_a_voice_starts_with_what_came_before_it_and_silence_ends():
         assert await rig.recorder.wait_for_voice(ear)
         began = rig.chip.us / 1e6
         assert 6 < began < 6.6, began
-        await rig.recorder.record(rig.files, voice=ear)
+        await rig.recorder.record(rig.files, rig.codec, voice=ear)
         return rig.chip.us / 1e6
 
     ended = asyncio.run(main())

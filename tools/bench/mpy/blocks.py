@@ -59,10 +59,10 @@ def tried(buffer_ms, block_ms, erase=False):
         return streams[-1]
 
     codec = codecs.make("wav", RATE, clock, emit)
-    rec = recorder.Recorder(make, clock, emit, codec, RATE, buffer_ms)
+    rec = recorder.Recorder(make, clock, emit, RATE, buffer_ms)
 
     async def main():
-        task = asyncio.create_task(rec.record(Nowhere()))
+        task = asyncio.create_task(rec.record(Nowhere(), codec))
         await asyncio.sleep_ms(4 * buffer_ms)
         for i in range(6):
             (chip.erase if erase else chip.block)(block_ms)

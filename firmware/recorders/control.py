@@ -1,0 +1,269 @@
+"""What makes a recording begin and end: a command, the button, the clock, a voice."""
+
+import asyncio
+
+from micropython import const
+
+from uploader.errors import UploaderError
+
+_LOOK_MS = const(100)
+_SCHEDULE_MS = const(1000)
+_LATE_S = const(2)
+_ERROR_S = const(1)
+_NO_ROOM_S = const(60)
+# A remote start ends by itself, after so long if it does not say (the service's default).
+REMOTE_MAX_S = const(3600)
+
+
+class Control:
+    """Makes recordings, one after another.
+
+    `up` is the Uploader, `board` the board's module (MICROPHONE or `make_microphone()`, CAMERA
+    or `make_camera()`); `emit(event, **info)` is told of what begins, of what does not and why.
+    """
+
+    def __init__(self, board, settings, up, emit):
+        self.recording = None
+        self._board = board
+        self._settings = settings
+        self._up = up
+        self._clock = up.store.clock
+        self._emit = emit
+        self._recorder = None
+        self._codecs = {}  # kept: native code is freed by a reset only
+        self._wanted = None  # (by, most seconds, metadata)
+        self._past = 0  # Unix seconds: what the schedule wants before it has been seen to
+        self._look_ms = 0
+
+    def start(self, by="command", max_s=0, metadata=None):
+        """Ask for a recording of at most `max_s` seconds (0: until `stop`); nothing happens if
+        one is under way. What can't be is told: `not_started` with the reason."""
+        if self.recording or self._wanted:
+            return
+        reason = self._hindrance()
+        if reason:
+            self._emit("not_started", by=by, reason=reason)
+        else:
+            self._wanted = (by, max_s, metadata)
+
+    def command(self, name, command):
+        """Act on a remote command, `start_recording` or `stop_recording`."""
+        if name == "stop_recording":
+            self.stop()
+            return
+        params = command.get("params")
+        params = params if isinstance(params, dict) else {}
+        max_s = params.get("max_duration_sec")
+        metadata = params.get("metadata")
+        if type(max_s) is not int or not 1 <= max_s <= 86400:
+            max_s = REMOTE_MAX_S
+        self.start("command", max_s, metadata if isinstance(metadata, dict) else None)
+
+    def stop(self):
+        """End the recording that is under way, or is about to be."""
+        self._wanted = None
+        if self._recorder:
+            self._recorder.stop()
+
+    @property
+    def samples(self):
+        """Of the present recording, silence for gaps included; grows while it goes on."""
+        return self._recorder.samples if self._recorder else 0
+
+    @property
+    def busy(self):
+        """True while a recording is under way, is about to be, or a voice is listened for."""
+        return bool(self.recording or self._wanted or self._settings.voice_start)
+
+    def due_s(self):
+        """Seconds until the schedule wants a recording, None if it wants none or the time is
+        not known."""
+        due = self._due()
+        return due and due[0]
+
+    def _due(self):
+        now = self._clock.now()
+        if not self._settings.record_schedule or now is None:
+            return None
+        from uploader import schedule
+
+        return schedule.due(self._settings.record_schedule, now, self._settings.timezone_s)
+
+    def _has(self, what):
+        return bool(
+            getattr(self._board, what.upper(), None) or getattr(self._board, "make_" + what, None)
+        )
+
+    def _hindrance(self):
+        """Why nothing can be recorded now, or None."""
+        if not self._has("microphone"):
+            return "this board has no microphone"
+        left = self.seconds_left()
+        if left < self._settings.min_record_s and not self._settings.delete_when_full:
+            return "room for %d s of sound only" % left
+        return None
+
+    def seconds_left(self):
+        """How long can be recorded with the present codec. Raises StorageError."""
+        space = self._up.store.space.free_bytes()
+        return space // self._codec().bytes_per_second()
+
+    def _codec(self):
+        name = self._settings.audio_codec
+        if name not in self._codecs:
+            from . import codecs
+
+            rate = self._settings.audio_rate
+            self._codecs[name] = codecs.make(name, rate, self._clock, self._emit)
+        return self._codecs[name]
+
+    def _make_stream(self):
+        make = getattr(self._board, "make_microphone", None)
+        if make:
+            return make()
+        from . import microphone
+
+        return microphone.i2s(self._board.MICROPHONE, self._settings.audio_rate)
+
+    async def run(self):
+        """Make recordings for ever."""
+        settings = self._settings
+        if self._has("microphone"):
+            from .recorder import Recorder
+
+            rate, buffer_ms = settings.audio_rate, settings.audio_buffer_ms
+            self._recorder = Recorder(self._make_stream, self._clock, self._emit, rate, buffer_ms)
+        while True:
+            try:
+                await self._next()
+                continue
+            except UploaderError as e:
+                self._emit("storage", reason=str(e))
+            except OSError as e:
+                # Of a driver, most likely: no memory for its buffers, say.
+                self._emit("microphone", state="failed", reason=str(e))
+            except Exception as e:
+                # A mistake of ours must not end all recording until somebody restarts it.
+                self._emit("error", reason="%s: %s" % (type(e).__name__, e), exception=e)
+            await self._clock.sleep(_ERROR_S)
+
+    async def _next(self):
+        """Wait for something that begins a recording, and make it."""
+        voice = None
+        if self._settings.voice_start and self._has("microphone"):
+            voice = await self._listen()
+        while self._wanted is None:
+            await self._clock.sleep_ms(_LOOK_MS)
+            self._look_at_the_clock()
+            if self._settings.voice_start and self._has("microphone"):
+                return
+        (by, max_s, metadata), self._wanted = self._wanted, None
+        try:
+            await self._record(by, max_s, metadata, voice if by == "voice" else None)
+        finally:
+            self.end()
+
+    async def _listen(self):
+        """Listen until a voice is heard or something else begins; the Voice."""
+        from .voice import PreRoll, Voice
+
+        settings = self._settings
+        size = settings.audio_rate * settings.voice_pre_roll_ms // 1000 * 2
+        voice = Voice(
+            settings.voice_threshold_db,
+            settings.voice_silence_s * 1000,
+            pre_roll=PreRoll(size) if size else None,
+        )
+        task = asyncio.create_task(self._recorder.wait_for_voice(voice))
+        try:
+            while not task.done():
+                await self._clock.sleep_ms(_LOOK_MS)
+                self._look_at_the_clock()
+                if self._wanted or not settings.voice_start:
+                    self._recorder.stop()
+            if await task and self._wanted is None:
+                self.start("voice")
+                if self._wanted is None:
+                    self._recorder.close()
+                    # There is no room: told, and not at each word.
+                    await self._clock.sleep(_NO_ROOM_S)
+        finally:
+            task.cancel()
+        return voice
+
+    def _look_at_the_clock(self):
+        now_ms = self._clock.uptime_ms()
+        if now_ms < self._look_ms or self._wanted:
+            return
+        self._look_ms = now_ms + _SCHEDULE_MS
+        due = self._due()
+        if due and due[0] == 0 and self._clock.now() >= self._past:
+            # One that was stopped by hand, or could not be, is not begun again.
+            self._past = self._clock.now() + due[1]
+            self.start("schedule", due[1])
+
+    async def _record(self, by, max_s, metadata, voice):
+        settings = self._settings
+        segments = settings.segment_bytes, settings.segment_seconds
+        codec = self._codec()
+        left = self.seconds_left()
+        self.recording = self._up.record(live=any(segments), metadata=metadata)
+        self._emit("capture", id=self.recording.id, by=by, seconds_left=left)
+        beside = [self._stills(), max_s and asyncio.create_task(self._stop_after(max_s))]
+        try:
+            await self._recorder.record(self.recording, codec, segments, max_s, voice)
+        finally:
+            for task in beside:
+                if task:
+                    task.cancel()
+
+    async def _stop_after(self, seconds):
+        """The end of a recording whose microphone never gave as much."""
+        await self._clock.sleep(seconds + _LATE_S)
+        self._recorder.stop()
+
+    def _stills(self):
+        """A task that takes pictures beside the sound, if they are wanted; None otherwise."""
+        every_s = self._settings.stills_every_s
+        if not every_s:
+            return None
+        from .camera import Stills, make
+
+        camera = make(self._board, self._emit)
+        if camera is None:
+            return None
+        stills = Stills(camera, self._clock, every_s)
+        return asyncio.create_task(self._take(stills, self.recording))
+
+    async def _take(self, stills, recording):
+        try:
+            await stills.record(recording)
+        except (OSError, UploaderError) as e:
+            self._emit("camera", state="failed", reason=str(e))
+
+    def end(self):
+        """End the recording that is under way, as it should be."""
+        recording, self.recording = self.recording, None
+        if recording:
+            gaps = self._recorder.gaps
+            try:
+                self._recorder.close()
+                recording.end(metadata=gaps.metadata() if gaps else None)
+            except UploaderError as e:
+                self._emit("storage", reason=str(e))
+
+    def status(self):
+        """What there is to know, as a dict that JSON can carry; `seconds_left` is how long can
+        still be recorded. Raises StorageError."""
+        recorder = self._recorder
+        if not recorder:
+            return {"microphone": False}
+        return {
+            "codec": self._settings.audio_codec,
+            "seconds_left": self.seconds_left(),
+            "gaps": recorder.gaps.count if recorder.gaps else 0,
+            "lost_ms": recorder.gaps.lost_ms if recorder.gaps else 0,
+            "level_dbfs": round(recorder.level.dbfs()),
+            "microphone": recorder.trouble or "fine",
+            "next_scheduled_s": self.due_s(),
+        }
