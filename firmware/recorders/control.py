@@ -157,10 +157,13 @@ class Control:
             self._look_at_the_clock()
             if self._settings.voice_start and self._has("microphone"):
                 return
-        (by, max_s, metadata), self._wanted = self._wanted, None
+        wanted = self._wanted
         try:
-            await self._record(by, max_s, metadata, voice if by == "voice" else None)
+            if await self._recorder.open():
+                await self._record(wanted, voice if wanted[0] == "voice" else None)
         finally:
+            if self._wanted is wanted:
+                self._wanted = None
             self.end()
 
     async def _listen(self):
@@ -202,12 +205,14 @@ class Control:
             self._past = self._clock.now() + due[1]
             self.start("schedule", due[1])
 
-    async def _record(self, by, max_s, metadata, voice):
+    async def _record(self, wanted, voice):
+        by, max_s, metadata = wanted
         settings = self._settings
         segments = settings.segment_bytes, settings.segment_seconds
         codec = self._codec()
         left = self.seconds_left()
         self.recording = self._up.record(live=any(segments), metadata=metadata)
+        self._wanted = None
         self._emit("capture", id=self.recording.id, by=by, seconds_left=left)
         beside = [self._stills(), max_s and asyncio.create_task(self._stop_after(max_s))]
         try:

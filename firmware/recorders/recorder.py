@@ -52,7 +52,7 @@ class Recorder:
 
         Its files are closed when this returns: one, or several of at most so many bytes and
         seconds each, `segments` (0: no limit).
-        With a capture that `wait_for_voice` left open it goes on where that stopped, with what
+        It goes on where `open` or `wait_for_voice` left the microphone, and begins with what
         the PreRoll kept. Raises StorageFullError, StorageError: what was recorded until then
         is kept.
         """
@@ -72,11 +72,10 @@ class Recorder:
             heard = voice and voice.feed(self.level.dbfs(), self._buffer_ms)
             return heard == "end" or (most and self.samples >= most)
 
-        if self._capture is None:
-            self.gaps = None
-        else:
-            self.gaps.restart()
         try:
+            await self.open()
+            if self.gaps:
+                self.gaps.restart()
             if voice and voice.pre_roll:
                 voice.pre_roll.drain(take)
             enough = await self._listen(take)
@@ -94,10 +93,8 @@ class Recorder:
             return voice.feed(self.level.dbfs(), self._buffer_ms) == "start"
 
         heard = False
-        if self._capture is None:
-            self.gaps = None
         try:
-            heard = await self._listen(take)
+            heard = await self.open() and await self._listen(take)
             if not heard:
                 await self._finish()
         finally:
@@ -107,9 +104,8 @@ class Recorder:
 
     async def _listen(self, take):
         """Hand each buffer to `take` until that is true: True. False at `stop`."""
-        self._stopped = False
         while not self._stopped:
-            if self._capture is None and not await self._open():
+            if self._capture is None and not await self._begin():
                 break
             buf, at = await self._capture.next()
             if buf is None:
@@ -135,7 +131,15 @@ class Recorder:
             if take:
                 await self._take(buf, at, take)
 
-    async def _open(self):
+    async def open(self):
+        """Switch the microphone on, if it is not; tried until it works. False at `stop`."""
+        self._stopped = False
+        if self._capture is None:
+            self.gaps = None
+            return await self._begin()
+        return True
+
+    async def _begin(self):
         stream = await microphone.opened(
             self._make_stream, self._clock, self._emit, lambda: not self._stopped
         )

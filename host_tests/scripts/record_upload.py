@@ -18,7 +18,9 @@ import time
 
 from chip import Chip
 from esp32board import Board
-from recorders.i2s_wav import WavRecorder, open_microphone
+from recorders.codecs import Wav
+from recorders.microphone import i2s
+from recorders.recorder import Recorder
 
 from uploader import Store, Uploader, load_config
 from uploader.links.host import HostLink
@@ -70,14 +72,15 @@ async def main():
     made = []
 
     def open_it():
-        made.append(open_microphone({"id": 0, "sck": 14, "ws": 15, "sd": 32}, RATE))
+        made.append(i2s({"id": 0, "sck": 14, "ws": 15, "sd": 32}, RATE))
         return made[0]
 
-    recorder = WavRecorder(open_it, store.clock, RATE)
+    told = []
+    recorder = Recorder(open_it, store.clock, lambda name, **info: told.append(name), RATE)
     recording = up.record("microphone", live=bool(settings.segment_seconds))
     uploading = asyncio.create_task(up.run())
     chip.longest = 0
-    task = asyncio.create_task(recorder.record(recording, 0, settings.segment_seconds))
+    task = asyncio.create_task(recorder.record(recording, Wav(RATE), (0, settings.segment_seconds)))
     await asyncio.sleep(float(sys.argv[2]))
     beside = sent[0]
     recorder.stop()
