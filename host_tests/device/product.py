@@ -204,7 +204,7 @@ async def test_a_recording_loses_nothing_while_wifi_comes_up_and_what_waits_is_s
     recording = a.store.begin()
     recording.add("audio").write(b"x")
     recording.end()
-    await asyncio.sleep(10)
+    await asyncio.sleep(4)
     assert [r["status"] for r in service.recordings.values()] == ["uploaded"]
     assert a.state() == "recording" and wlan.isconnected() and wlan.scans == 0
     a.stop()
@@ -212,7 +212,7 @@ async def test_a_recording_loses_nothing_while_wifi_comes_up_and_what_waits_is_s
     task.cancel()
     wav = service.recordings["rec_2"]["files"][0]
     samples = memoryview(wav)[44:]
-    assert len(wav) > 300000
+    assert len(wav) > 130000
     for i in range(0, len(samples), 1002):
         assert samples[i] | samples[i + 1] << 8 == i // 2 & 0xFFFF, i
 
