@@ -1,7 +1,7 @@
 """Encodes as it is told, a JSON line for each file: encode.py FOLDER; see test_codecs.py.
 
-Answers with the file as it would be sent, its size on flash and what was emitted, or, for
-`cut`, what recovery makes of its first bytes.
+Answers with the file as it would be sent, or as it is on flash (`unfinished`), and what was
+emitted; or, for `cut`, with what recovery makes of a FLAC file.
 """
 
 import io
@@ -82,7 +82,8 @@ def encode(job):
     except OSError:
         full = True
     assert writer.closed
-    return {"file": hexlify(writer.sent()).decode(), "said": said, "full": full}
+    data = bytes(writer.data) if "unfinished" in job else writer.sent()
+    return {"file": hexlify(data).decode(), "said": said, "full": full}
 
 
 def cut(job):
