@@ -68,6 +68,13 @@ class App:
             await button.press()
             self.stop() if self.control.recording else self.start()
 
+    def _woken_by_button(self):
+        if getattr(self.board, "BUTTON_PIN", None) is None:
+            return False
+        import machine
+
+        return machine.wake_reason() == machine.PIN_WAKE
+
     # Watching over it
 
     async def _watch(self):
@@ -188,6 +195,8 @@ class App:
         self._event("boot", {"version": __version__, "board": self.board.NAME})
         # Collecting often keeps the free heap in few pieces.
         gc.threshold(4096)
+        if self._woken_by_button():
+            self.start()
         tasks = [asyncio.create_task(self.up.run()), asyncio.create_task(self.control.run())]
         if getattr(self.board, "BUTTON_PIN", None) is not None:
             tasks.append(asyncio.create_task(self._button()))

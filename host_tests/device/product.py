@@ -74,7 +74,7 @@ class SlowDown(Board):
         return [Slow(clock, lambda: self.meanwhile())]
 
 
-def app(service=None, http=WiredHttp, board=None, **more):
+def app(service=None, http=WiredHttp, board=None, now=FLOOR + 10000000, **more):
     root = folder() + "/root.der"
     with open(root, "wb") as f:
         f.write(b"\x30\x82\x01\x00")
@@ -88,7 +88,7 @@ def app(service=None, http=WiredHttp, board=None, **more):
     values.update(more)
     chips = Chips().install()
     virtual.install(chips.chip)
-    clock = Clock(lambda: FLOOR + 10000000, chips.chip.ticks_ms, virtual.sleep_ms)
+    clock = Clock(lambda: now + chips.chip.us // 1000000, chips.chip.ticks_ms, virtual.sleep_ms)
     settings = check(values)
     wire = http((service or Service("dtok_a")).handle, settings)
     board = board or Board()
