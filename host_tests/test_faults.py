@@ -1,12 +1,16 @@
 """The short forms of `make fault-test` and `make soak`."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 from conftest import BOARD, ROOT
+
+from tools import micropython
 
 
 def run(module, tmp_path, *args):
@@ -37,7 +41,14 @@ def test_a_long_life_under_faults_loses_and_holds_nothing(tmp_path):
 @pytest.mark.parametrize("wrong", ["2000-01-01 00:00:00", "2042-01-01 00:00:00"])
 def test_a_real_certificate_under_a_wrong_clock_gets_nothing_and_then_all(cloud, board, wrong):
     board.save(ntp_server="")
-    command = ["faketime", wrong, "micropython", BOARD, board.config]
+    if os.environ.get("MICROPYTHON"):
+        # A library of this machine's word size can't be preloaded into a 32-bit interpreter.
+        code = "import time; print(time.time())"
+        probe = ["faketime", wrong, micropython.interpreter(), "-c", code]
+        told = subprocess.run(probe, capture_output=True, text=True).stdout
+        if not told or abs(float(told) - time.time()) < 86400:
+            pytest.skip("faketime does not reach this interpreter")
+    command = ["faketime", wrong, *micropython.command(BOARD, board.config)]
     added = subprocess.run([*command, "add", board.file("a.opus", b"abc")], capture_output=True)
     assert added.returncode == 0
     drained = subprocess.run(

@@ -1,9 +1,7 @@
 """The main job, end to end: the desktop board, the real S3, real TLS."""
 
-import json
 import os
 import re
-import subprocess
 from datetime import datetime, timedelta, timezone
 from unittest.mock import ANY
 
@@ -11,6 +9,7 @@ import pytest
 from conftest import ROOT, Board
 from starlette.responses import JSONResponse
 
+from tools import micropython
 from tools.cloud import Cloud
 
 
@@ -56,7 +55,7 @@ def test_an_empty_file_arrives_too(cloud, board):
 
 def test_status_tells_how_far_each_recording_is(cloud, board):
     board.add(board.file("a.opus", b"abc"), board.file("b.jpg", b"defg"))
-    cloud.edge.intercept = lambda method, target: (
+    cloud.edge.intercept = lambda method, target, headers: (
         (503, "SlowDown", "wait") if "image" in target else None
     )
     assert board.drain(timeout_s=2).returncode == 1
@@ -104,13 +103,8 @@ def test_a_whole_drain_needs_few_handshakes(cloud, tmp_path, connections, handsh
     for _ in range(10):
         board.add(data, image, image)
     script = ROOT / "tools/bench/mpy/cycle.py"
-    result = subprocess.run(
-        ["micropython", script, ROOT / "firmware", board.config],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert json.loads(result.stdout) == {"done": True, "connections": handshakes}, result.stderr
+    cycle = micropython.report(script, ROOT / "firmware", board.config, timeout=60)
+    assert cycle == {"done": True, "connections": handshakes}
     assert len(cloud.recordings()) == 10
     for recording in cloud.recordings():
         assert recording.status == "uploaded"
@@ -150,7 +144,7 @@ def test_an_expired_url_is_replaced_before_the_file_is_sent(cloud, board):
 def test_a_url_that_s3_calls_expired_is_replaced_at_once(cloud, board):
     board.add(board.file("a.opus", b"abc"))
     refusals = iter([(403, "AccessDenied", "Request has expired")])
-    cloud.edge.intercept = lambda method, target: next(refusals, None)
+    cloud.edge.intercept = lambda method, target, headers: next(refusals, None)
     result = board.drain()
     assert result.returncode == 0 and "retry" not in result.stdout, result.stdout
 
@@ -255,14 +249,7 @@ def test_the_api_client_works_the_same_over_each_transport(transport):
     with Cloud(plain=True) as cloud:
         token = cloud.new_device("dev_1")
         script = ROOT / "host_tests/scripts/api_calls.py"
-        result = subprocess.run(
-            ["micropython", script, transport, cloud.api_url, token],
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert result.returncode == 0, result.stdout + result.stderr
-        out = json.loads(result.stdout)
+        out = micropython.report(script, transport, cloud.api_url, token, timeout=60)
         (recording,) = cloud.recordings()
         assert recording.name == "über" and recording.metadata == {"capture_id": "c-1"}
     assert out == {

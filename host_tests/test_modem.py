@@ -1,11 +1,11 @@
 """The cellular link against the emulated modem, on a pty: each family, each fault."""
 
 import json
-import subprocess
 
 import pytest
 from conftest import ROOT
 
+from tools import micropython
 from tools.modem import FAMILIES, Modem
 
 DIAL = ROOT / "tools/modem/mpy/dial.py"
@@ -14,15 +14,9 @@ SPEED = 40
 
 def dial(modem, family="sim7600", attempts=1, state="/nonexistent", **settings):
     """What the device reports of its attempts to bring the link up."""
-    result = subprocess.run(
-        ["micropython", DIAL, modem.path, str(modem.control), family, str(SPEED)]
-        + [json.dumps({"state": str(state), **settings}), str(attempts)],
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    report = json.loads(result.stdout)
+    settings = json.dumps({"state": str(state), **settings})
+    args = (modem.path, modem.control, family, SPEED, settings, attempts)
+    report = micropython.report(DIAL, *args, timeout=100)
     assert not report["crashed"] and not report["up_after"]
     return report
 

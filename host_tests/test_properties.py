@@ -8,15 +8,15 @@ from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tools import micropython
+
 SCRIPT = ROOT / "host_tests/scripts/parse.py"
 
 
 @pytest.fixture(scope="module")
 def parse():
     """`parse(answer)`: what the client, in a MicroPython of its own, makes of an answer."""
-    process = subprocess.Popen(
-        ["micropython", SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    process = micropython.start(SCRIPT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def ask(answer: bytes) -> dict:
         process.stdin.write(answer.hex() + "\n")

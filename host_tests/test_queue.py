@@ -1,9 +1,8 @@
 """The queue's length costs no memory, and no more than a listing before the first byte."""
 
-import json
-import subprocess
-
 from conftest import ROOT, Board
+
+from tools import micropython
 
 SCRIPT = ROOT / "host_tests/scripts/queue_scale.py"
 
@@ -11,14 +10,7 @@ SCRIPT = ROOT / "host_tests/scripts/queue_scale.py"
 def measure(cloud, folder, count):
     folder.mkdir()
     board = Board(folder, cloud.device_config(folder / "flash"))
-    result = subprocess.run(
-        ["micropython", SCRIPT, ROOT / "firmware", board.config, str(count)],
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    figures = json.loads(result.stdout)
+    figures = micropython.report(SCRIPT, ROOT / "firmware", board.config, count, timeout=200)
     assert figures["done"] and board.status()["recordings"] == []
     return figures
 

@@ -1,14 +1,14 @@
 """Recording beside a full-speed upload, to the last sample."""
 
 import io
-import json
 import os
-import subprocess
 
 import numpy
 import pytest
 import soundfile
 from conftest import ROOT
+
+from tools import micropython
 
 SCRIPT = ROOT / "host_tests/scripts/record_upload.py"
 
@@ -17,14 +17,7 @@ SCRIPT = ROOT / "host_tests/scripts/record_upload.py"
 def test_no_sample_is_lost_while_uploading(cloud, board, segment):
     board.save(segment_seconds=segment)
     ballast = board.file("ballast", os.urandom(24 << 20))
-    result = subprocess.run(
-        ["micropython", "-X", "heapsize=8m", SCRIPT, board.config, "4", ballast],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
-    figures = json.loads(result.stdout)
+    figures = micropython.report(SCRIPT, board.config, 4, ballast, heap="8m")
     print(figures)
     assert figures["lost"] == 0 and figures["samples"] > 16000
     # The upload was no trickle beside it.

@@ -2,12 +2,13 @@
 
 import io
 import struct
-import subprocess
 
 import numpy
 import pytest
 import soundfile
 from conftest import ROOT
+
+from tools import micropython
 
 SCRIPT = ROOT / "host_tests/scripts/interrupted.py"
 SPEECH = ROOT / "tools/demo/media/speech.opus"
@@ -16,7 +17,7 @@ SPEECH = ROOT / "tools/demo/media/speech.opus"
 def upload_cut(cloud, board, content_type, data, n):
     """What arrives of a recording of `data` whose power fails after `n` bytes."""
     path = board.file("whole", data)
-    subprocess.run(["micropython", SCRIPT, board.config, content_type, str(n), path], check=True)
+    micropython.run(SCRIPT, board.config, content_type, n, path, silent=True)
     drained = board.drain()
     assert drained.returncode == 0, drained.stdout
     recording = cloud.recordings()[-1]

@@ -13,7 +13,7 @@ from .settings import Settings, minutes_of
 # with a choice as {"of": [...]}, the first being the default. What each is for: README of
 # firmware/. The settings that govern uploads have the names that the service uses. As text,
 # because MicroPython keeps names that stand in code for ever.
-_KEYS = """{
+KEYS = """{
 "allow_insecure": false,
 "allow_roaming": false,
 "api_url": "",
@@ -68,7 +68,7 @@ def check(values, base=""):
     """
     if not isinstance(values, dict):
         raise ConfigError("the configuration is not a JSON object")
-    keys = json.loads(_KEYS)
+    keys = json.loads(KEYS)
     for key in values:
         if key not in keys:
             raise ConfigError("unknown key %r; the keys are: %s" % (key, ", ".join(sorted(keys))))
@@ -190,7 +190,7 @@ def amend(settings, changes):
 
 
 def _try(settings, changes):
-    keys = json.loads(_KEYS)
+    keys = json.loads(KEYS)
     trial = Settings(dict(settings.values))
     for key in changes:
         _check_key(key, keys, changes)

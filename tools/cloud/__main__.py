@@ -62,7 +62,7 @@ def main(
         console.print(f"kept in      {data or 'memory'}", highlight=False)
         console.print(f"device       {config}  (its token, the root certificate)", highlight=False)
         console.print("\nrecord and upload with it:", highlight=False)
-        board = f".venv/bin/micropython boards/unix/main.py {config}"
+        board = f".venv/bin/micropython boards/unix/cli.py {config}"
         console.print(f"  {board} add FILE.opus", highlight=False, soft_wrap=True)
         console.print(f"  {board} drain\n", highlight=False, soft_wrap=True)
         console.print("or with a device on this machine (make simulator):", highlight=False)

@@ -22,9 +22,9 @@ from .state import State, object_key
 class Cloud:
     """The local cloud, running from `with Cloud() as cloud:` until its end.
 
-    `data` is a directory to keep everything in (None: in memory). `port` is the API's, `limits`
-    its rate limits, `plain` serves the API over HTTP without TLS (for tests of transports that
-    can't verify certificates).
+    `data` is a directory to keep everything in (None: in memory). `port` is the API's (0: a free
+    one, known once it runs), `limits` its rate limits, `plain` serves the API over HTTP without
+    TLS (for tests of transports that can't verify certificates).
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class Cloud:
     ):
         self._scratch = Path(tempfile.mkdtemp(prefix="cloud-"))
         self._data = data
-        self._port = port
+        self.port = port
         self._plain = plain
         self.limits = limits or Limits()
         self.authority = Authority(self._scratch)
@@ -85,10 +85,10 @@ class Cloud:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind(("127.0.0.1", self._port))
+            listener.bind(("127.0.0.1", self.port))
         except OSError as e:
-            raise RuntimeError(f"port {self._port} can't be had: {e.strerror}") from e
-        self._port = listener.getsockname()[1]
+            raise RuntimeError(f"port {self.port} can't be had: {e.strerror}") from e
+        self.port = listener.getsockname()[1]
         config = uvicorn.Config(
             self.service.app, log_level="warning", lifespan="off", timeout_keep_alive=75
         )
@@ -137,7 +137,7 @@ class Cloud:
     @property
     def api_url(self) -> str:
         """The device API's base address."""
-        return f"{'http' if self._plain else 'https'}://localhost:{self._port}/v1"
+        return f"{'http' if self._plain else 'https'}://localhost:{self.port}/v1"
 
     def new_device(self, device_id: str = "dev_demo", end_user_id: str = "eu_demo") -> str:
         """A fresh device token."""

@@ -24,8 +24,8 @@ class _Refused(Exception):
 class Edge:
     """Listens with TLS on a free port of loopback and passes on to `upstream_port`.
 
-    `connections` and `puts` count what was accepted. `intercept(method, target)` may return
-    (status, code, message) to answer in S3's stead before the body is read.
+    `connections` and `puts` count what was accepted. `intercept(method, target, headers)` may
+    return (status, code, message) to answer in S3's stead before the body is read.
     """
 
     def __init__(self, upstream_port: int):
@@ -133,7 +133,7 @@ class Edge:
 
     def _check(self, method, target, headers) -> int:
         if self.intercept:
-            answer = self.intercept(method, target)
+            answer = self.intercept(method, target, headers)
             if answer:
                 raise _Refused(*answer)
         query = {k: v[0] for k, v in parse_qs(urlsplit(target).query).items()}

@@ -15,13 +15,14 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from tools import micropython
 from tools.cloud import Cloud
 from tools.cloud.limits import Limits
 from tools.report import finish
 
 ROOT = Path(__file__).parents[2]
 LIFE = ROOT / "tools/crash/mpy/life.py"
-BOARD = ROOT / "boards/unix/main.py"
+BOARD = ROOT / "boards/unix/cli.py"
 console = Console(highlight=False)
 
 
@@ -84,9 +85,14 @@ def power_cuts(tally, cloud, folder, kind, step, second, progress):
     recovery, another)."""
     config = folder / f"{kind}-{second}.json"
     config.write_text(json.dumps(cloud.device_config("/flash/rec")))
-    command = ["micropython", "-X", "heapsize=64m", LIFE, ROOT / "firmware", config, kind]
+
+    def life(*args) -> str:
+        """What the lives print."""
+        args = (ROOT / "firmware", config, kind, *args)
+        return micropython.run(LIFE, *args, heap="64m", timeout=1800)
+
     total = int(
-        [x for x in run([*command, "count"]).splitlines() if x.isdigit()][-1]
+        [x for x in life("count").splitlines() if x.isdigit()][-1]
     )  # a finaliser may print beside it
     offset = second or 0
     places = range(offset % step, total, step)
@@ -102,7 +108,7 @@ def power_cuts(tally, cloud, folder, kind, step, second, progress):
             args = [portion[0], step * workers, len(portion)]
             if second is not None:
                 args.append(second)
-            for line in run([*command, *map(str, args)]).splitlines():
+            for line in life(*args).splitlines():
                 if line.startswith("{"):
                     reports.append(json.loads(line))
                     progress.advance(task)
@@ -136,21 +142,12 @@ def power_cuts(tally, cloud, folder, kind, step, second, progress):
         cloud.state.delete("recording", recording.id)
 
 
-def run(command) -> str:
-    """A command's output; raises with it if the command failed."""
-    result = subprocess.run(command, capture_output=True, text=True, timeout=1800)
-    if result.returncode:
-        raise RuntimeError(result.stdout[-2000:] + result.stderr)
-    return result.stdout
-
-
 def kills(tally, cloud, folder, count, progress, seed):
     """The desktop board killed at random moments of `add` and `drain`."""
     rng = random.Random(seed)
     config = folder / "kills.json"
     storage = folder / "kills"
     config.write_text(json.dumps(cloud.device_config(storage, sync_bytes=1024)))
-    command = ["micropython", BOARD, config]
     expected = {}
     task = progress.add_task("kills", total=count)
     for n in range(1 << 30):
@@ -166,7 +163,7 @@ def kills(tally, cloud, folder, count, progress, seed):
             expected[n] = {"ended": False, "files": [{"data": data.hex(), "synced": 0}]}
         else:
             args = ["drain", "--timeout", "60"]
-        process = subprocess.Popen([*command, *args], stdout=subprocess.PIPE, text=True)
+        process = micropython.start(BOARD, config, *args, stdout=subprocess.PIPE)
         try:
             process.wait(rng.uniform(0, 0.06 if adding else 0.25))
         except subprocess.TimeoutExpired:
@@ -178,7 +175,7 @@ def kills(tally, cloud, folder, count, progress, seed):
             expected[n]["ended"] = True
         elif process.returncode not in (0, -signal.SIGKILL):
             raise RuntimeError(f"{args[0]} ended with {process.returncode}: {out}")
-    run([*command, "drain", "--timeout", "300"])
+    micropython.run(BOARD, config, "drain", "--timeout", 300, silent=True, timeout=1800)
     left = [f.name for f in storage.iterdir() if f.name[0].isdigit()]
     if left or (folder / "kills.lock").exists():
         tally.problem("stray", f"kills: {left}")
@@ -191,8 +188,7 @@ def kills(tally, cloud, folder, count, progress, seed):
 
 def bookkeeping() -> dict:
     """Erases and bytes programmed per one-file recording beyond its media's, and blocks."""
-    out = run(["micropython", "-X", "heapsize=64m", ROOT / "tools/crash/mpy/wear.py"])
-    return json.loads(out.splitlines()[-1])
+    return micropython.report(ROOT / "tools/crash/mpy/wear.py", heap="64m", timeout=1800)
 
 
 def main(

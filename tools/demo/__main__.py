@@ -10,10 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tools import micropython
 from tools.cloud import Cloud
 
 MEDIA = Path(__file__).parent / "media"
-BOARD = Path(__file__).parents[2] / "boards/unix/main.py"
+BOARD = Path(__file__).parents[2] / "boards/unix/cli.py"
 console = Console(highlight=False, soft_wrap=True)
 
 
@@ -65,7 +66,7 @@ def main() -> int:
 
 def board(config: Path, *args: str, **more) -> subprocess.CompletedProcess:
     """Run the desktop board."""
-    return subprocess.run(["micropython", BOARD, config, *args], text=True, **more)
+    return micropython.attempt(BOARD, config, *args, capture_output=False, **more)
 
 
 def iso(moment: datetime) -> str:

@@ -171,7 +171,7 @@ def status(
         ("device", answer["device_id"] or "not known yet"),
         ("pending", f"{queue['pending']} recordings, {queue['bytes']:,} bytes in all"),
         ("quarantined", str(queue["quarantined"])),
-        ("held back", str(queue["held"])),
+        ("held", str(queue["held"])),
         ("free", f"{queue['free_bytes']:,} bytes; heap {answer['heap_free']:,}"),
     ]
     for row in rows:

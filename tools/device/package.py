@@ -2,10 +2,11 @@
 
 import hashlib
 import json
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from tools import micropython
 
 from .connection import DeviceError
 
@@ -60,19 +61,19 @@ def build(name: str) -> list[File]:
     with tempfile.TemporaryDirectory(prefix="mpy-") as folder:
         out = Path(folder) / "x.mpy"
 
-        def compiled(source: Path, shown: str) -> bytes:
-            command = ["mpy-cross", "-s", shown, "-o", out, source]
-            result = subprocess.run(command, capture_output=True, text=True)
-            if result.returncode:
-                raise DeviceError(f"mpy-cross refused {source.name}: {result.stderr.strip()}")
+        def compiled(source: Path) -> bytes:
+            try:
+                micropython.compile(source, out)
+            except micropython.CompileError as e:
+                raise DeviceError(str(e))
             return out.read_bytes()
 
         for module in modules():
             if str(module) not in _LEFT_OUT:
                 path = "/lib/" + str(module.with_suffix(".mpy"))
-                files.append(File(path, compiled(FIRMWARE / module, module.name)))
+                files.append(File(path, compiled(FIRMWARE / module)))
         source = BOARDS / board(name)["name"] / "board.py"
-        files.append(File("/lib/board.mpy", compiled(source, "board.py")))
+        files.append(File("/lib/board.mpy", compiled(source)))
     return files
 
 

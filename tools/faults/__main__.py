@@ -1,7 +1,5 @@
 """`make fault-test`: every fault at every place, every answer, the fleet, the fuzzer."""
 
-import json
-import subprocess
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tools import micropython
 from tools.report import finish
 
 from .sweep import ROOT, sweep
@@ -18,16 +17,8 @@ DEVICE = ROOT / "tools/faults/mpy"
 
 
 def device(script: str, *args, heap: str = "64m") -> dict:
-    """What a script that runs in MicroPython prints last, as JSON."""
-    result = subprocess.run(
-        ["micropython", "-X", f"heapsize={heap}", DEVICE / script, *map(str, args)],
-        capture_output=True,
-        text=True,
-        timeout=1800,
-    )
-    if result.returncode or not result.stdout:
-        raise RuntimeError(f"{script}: {result.stdout[-2000:]}{result.stderr[-2000:]}")
-    return json.loads(result.stdout.splitlines()[-1])
+    """The report of a script that runs in MicroPython."""
+    return micropython.report(DEVICE / script, *args, heap=heap, timeout=1800)
 
 
 def fuzz(count: int, seed: int) -> dict:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import random
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from tools import micropython
 from tools.report import finish
 
 from .proxy import DOWN, UP, Strike
@@ -37,17 +37,12 @@ def chance(rng: random.Random):
 
 def soak(folder: Path, count: int, seed: int) -> dict:
     """The figures of one life."""
-    bench = Bench(folder, "soak")
-    try:
+    with Bench(folder / "soak") as bench:
         bench.proxy.chance = chance(random.Random(seed))
-        bench.config.write_text(json.dumps({**bench.settings, "backoff_max_s": 60}))
-        command = ["micropython", "-X", "heapsize=1m", SOAK, ROOT / "firmware", bench.config]
-        result = subprocess.run(
-            [*command, str(count), str(seed)], capture_output=True, text=True, timeout=3600
-        )
-        if result.returncode:
-            raise RuntimeError(result.stdout[-2000:] + result.stderr)
-        lines = [json.loads(line) for line in result.stdout.splitlines()]
+        bench.configure(stall_timeout_s=1, backoff_max_s=60)
+        args = (ROOT / "firmware", bench.config, count, seed)
+        out = micropython.run(SOAK, *args, heap="1m", timeout=3600)
+        lines = [json.loads(line) for line in out.splitlines()]
         end = lines.pop()
         expected = {k: v for line in lines for k, v in line.items()}
         by_capture = {}
@@ -76,8 +71,6 @@ def soak(folder: Path, count: int, seed: int) -> dict:
             "virtual_hours": end["hours"],
             "left_on_flash": sum(f.name[0].isdigit() for f in bench.storage.iterdir()),
         }
-    finally:
-        bench.close()
 
 
 def main(

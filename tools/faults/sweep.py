@@ -2,19 +2,19 @@
 
 import json
 import os
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tools.cloud import Cloud
-from tools.cloud.limits import Limits
+from tools import micropython
 
-from .proxy import DOWN, UP, Proxy, Strike
+from .line import Line
+from .proxy import DOWN, UP, Strike
 
 ROOT = Path(__file__).parents[2]
 DRAIN = ROOT / "tools/faults/mpy/drain.py"
-BOARD = ROOT / "boards/unix/main.py"
+BOARD = ROOT / "boards/unix/cli.py"
 # A fault between two places: everything else that is known to strike a byte.
 _BYTE_KINDS = ("reset", "half_close", "silence", "trickle", "corrupt")
 _SLOW = "certificate refused"
@@ -37,36 +37,20 @@ class Tally:
         self.problems.append(text)
 
 
-class Bench:
-    """A cloud of its own behind a proxy, and a device. Not shared between threads."""
+class Bench(Line):
+    """A device with a file to record, and a cloud of its own behind a line."""
 
-    def __init__(self, folder: Path, name: str):
-        self.folder = folder / name
-        self.folder.mkdir()
-        self.cloud = Cloud(limits=Limits(10**9, 10**9))
-        self.cloud.start()
-        api_port = int(self.cloud.api_url.split(":")[2].split("/")[0])
-        self.proxy = Proxy(api_port, self.cloud.edge.port)
-        self.proxy.__enter__()
-        s3 = f"https://localhost:{self.proxy.ports[1]}"
-        self.cloud.service.sign = self.cloud.s3.signer(s3)
-        self.config = self.folder / "config.json"
-        self.storage = self.folder / "flash"
-        self.settings = self.cloud.device_config(
-            self.storage,
-            api_url=f"https://localhost:{self.proxy.ports[0]}/v1",
-            stall_timeout_s=1,
-            ntp_server="",
-        )
-        self.config.write_text(json.dumps(self.settings))
+    def __init__(self, folder: Path):
+        folder.mkdir()
+        super().__init__(folder)
         self.data = os.urandom(20000)
-        self.media = self.folder / "a.opus"
+        self.media = folder / "a.opus"
         self.media.write_bytes(self.data)
 
-    def close(self):
-        """Stop both."""
-        self.proxy.__exit__()
-        self.cloud.stop()
+    def __enter__(self):
+        super().__enter__()
+        self.configure(stall_timeout_s=1)
+        return self
 
     def one(self, *strikes, dns=0):
         """Record, drain under these faults; the device's report and the recordings."""
@@ -74,20 +58,13 @@ class Bench:
         for recording in cloud.recordings():
             cloud.state.delete("recording", recording.id)
         cloud.service.calls.clear()
-        _run("micropython", BOARD, self.config, "add", self.media)
+        micropython.run(BOARD, self.config, "add", self.media)
         self.proxy.begin(*strikes)
-        out = _run("micropython", DRAIN, ROOT / "firmware", self.config, str(dns))
+        out = micropython.run(DRAIN, ROOT / "firmware", self.config, dns)
         for secret in (self.settings["device_token"], "X-Amz-", "Signature="):
             if secret in out:
                 raise RuntimeError(f"told a secret: {out}")
         return json.loads(out), cloud.recordings()
-
-
-def _run(*command):
-    result = subprocess.run(command, capture_output=True, text=True, timeout=100)
-    if result.returncode or not result.stdout:
-        raise RuntimeError(result.stdout + result.stderr)
-    return result.stdout
 
 
 def places(bench) -> list[Strike]:
@@ -150,8 +127,8 @@ def _in_table(report):
 def sweep(folder: Path, step: int, advance=lambda: None) -> Tally:
     """Every `step`th place; two benches side by side."""
     tally = Tally()
-    benches = [Bench(folder, f"bench{i}") for i in range(2)]
-    try:
+    with ExitStack() as stack:
+        benches = [stack.enter_context(Bench(folder / f"bench{i}")) for i in range(2)]
         strikes = places(benches[0])[::step]
         jobs = [[(s, 0) for s in strikes[i::2]] for i in range(2)]
         # The resolver fails once, twice; on the way to the API, and to S3.
@@ -168,9 +145,6 @@ def sweep(folder: Path, step: int, advance=lambda: None) -> Tally:
 
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(work, range(2)))
-    finally:
-        for bench in benches:
-            bench.close()
     return tally
 
 

@@ -8,6 +8,8 @@ import threading
 import tty
 from pathlib import Path
 
+from tools import micropython
+
 _REPL = Path(__file__).parent / "mpy/repl.py"
 _RAW_RESET, _RESET = 75, 76
 _WAITING, _RUNNING = 0x16, 0x17  # see mpy/repl.py
@@ -47,8 +49,10 @@ class Simulator:
 
     def _spawn(self, mode):
         self._ready = self._running = False
-        self._child = subprocess.Popen(
-            ["micropython", "-X", f"heapsize={self._heap}", _REPL, self.root.resolve(), mode],
+        self._child = micropython.start(
+            *(_REPL, self.root.resolve(), mode),
+            heap=self._heap,
+            text=False,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

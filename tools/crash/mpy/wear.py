@@ -84,6 +84,7 @@ settings = check(
         "allow_insecure": True,
         "device_token": "dtok_x",
         "storage": "/flash/rec",
+        "state": "/flash",  # the token's file is not the recording's bookkeeping
         "sync_bytes": SYNC,
         "roots": [],
     }

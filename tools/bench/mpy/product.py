@@ -1,0 +1,188 @@
+"""The product (firmware/app.py) with everything loaded: recorder, WiFi, cellular, policy,
+heartbeat. Imported from launch.py with CONFIG `cycle` or CONFIG `boot`.
+
+`cycle` records for a second, uploads over WiFi, and ends when nothing is left on flash. `boot`
+tells how many files the code was read from until the product ran, and their bytes. What a chip has
+and this machine lacks is as small here as can be: it is in the heap that is measured.
+"""
+
+import asyncio
+import gc
+import io
+import json
+import os
+import sys
+import time
+
+
+class Part:
+    """A Pin, an ADC, a UART, an SDCard that nothing happens at."""
+
+    IN = OUT = PULL_UP = ATTN_11DB = IRQ_RXIDLE = 1
+
+    def __init__(self, *_, **__):
+        pass
+
+    def value(self, *_):
+        return 1
+
+    def read_uv(self):
+        return 2000000
+
+    def any(self):
+        return 0
+
+
+class Wlan:
+    """A WLAN that is connected at once."""
+
+    def __init__(self, *_):
+        self._up = False
+
+    def active(self, *_):
+        return True
+
+    def scan(self):
+        return [(b"home", b"123456", 1, -50, 3, False)]
+
+    def connect(self, *_, **__):
+        self._up = True
+
+    def disconnect(self):
+        self._up = False
+
+    def isconnected(self):
+        return self._up
+
+    def status(self, *what):
+        return -50 if what else 1010 if self._up else 1000
+
+    def config(self, *_, **__):
+        return 1
+
+    def ifconfig(self):
+        return ("127.0.0.1", "255.0.0.0", "127.0.0.1", "127.0.0.1")
+
+    def ipconfig(self, what):
+        return ("127.0.0.1", "255.0.0.0")
+
+
+class Microphone(io.IOBase):
+    """16 kHz, 16 bit, mono, as time passes."""
+
+    def __init__(self):
+        self._read = 0
+        self._start = time.ticks_ms()
+
+    def _due(self):
+        return time.ticks_diff(time.ticks_ms(), self._start) * 32 - self._read
+
+    def readinto(self, buf):
+        n = min(len(buf), self._due() & ~1)
+        self._read += n
+        return n
+
+    def ioctl(self, request, arg):
+        if request != 3:  # MP_STREAM_POLL
+            return -1
+        return arg & 1 if self._due() >= 2048 else 0
+
+    def deinit(self):
+        pass
+
+
+class Namespace:
+    """A module without a file."""
+
+
+class Counting:
+    """A file system that counts what is opened of another."""
+
+    def __init__(self, inner):
+        self._inner = inner
+        self.files = self.bytes = 0
+
+    def mount(self, readonly, mkfs):
+        pass
+
+    def umount(self):
+        pass
+
+    def stat(self, path):
+        return self._inner.stat(path)
+
+    def open(self, path, mode):
+        self.files += 1
+        self.bytes += self._inner.stat(path)[6]
+        return self._inner.open(path, mode)
+
+
+def stand_in():
+    machine, network = Namespace(), Namespace()
+    machine.Pin = machine.ADC = machine.UART = machine.SDCard = Part
+    network.WLAN = Wlan
+    network.STA_IF = 0
+    sys.modules["machine"], sys.modules["network"] = machine, network
+
+
+def count(path):
+    import vfs
+
+    counting = Counting(vfs.VfsPosix(path))
+    vfs.mount(counting, "/code")
+    sys.path[:] = ["/code", ".frozen"]
+    return counting
+
+
+def load():
+    """Everything that a life of the product may need, and no more."""
+    for name in ("links.wifi", "links.cellular", "policy", "heartbeat", "recording"):
+        __import__("uploader." + name)
+    import recorders.i2s_wav  # noqa: F401
+
+
+async def life(app):
+    task = asyncio.create_task(app.run())
+    await asyncio.sleep_ms(200)
+    app.start()
+    await asyncio.sleep_ms(1200)
+    app.stop()
+    for _ in range(120):
+        await asyncio.sleep_ms(100)
+        if not [n for n in os.listdir(app.settings.storage) if n[0].isdigit()]:
+            break
+    for _ in range(20):  # a heartbeat may be under way
+        await asyncio.sleep_ms(100)
+    task.cancel()
+
+
+def main(config, what):
+    counting = count(sys.path[0]) if what == "boot" else None
+    stand_in()
+    # As the product does when it runs; before that the heap grows as it would on a device.
+    gc.threshold(4096)
+    import board
+    from app import App
+
+    from uploader import load_config
+
+    board.mount = None
+    board.make_microphone = Microphone
+    settings = load_config(config)
+    app = App(board, settings)
+    if counting:
+        asyncio.run(booted(app))
+        print(json.dumps({"files": counting.files, "bytes": counting.bytes}))
+        return
+    load()
+    asyncio.run(life(app))
+    print(json.dumps({"left": [n for n in os.listdir(settings.storage) if n[0].isdigit()]}))
+
+
+async def booted(app):
+    task = asyncio.create_task(app.run())
+    await asyncio.sleep_ms(200)
+    task.cancel()
+
+
+main(*sys.argv[3:5])

