@@ -236,7 +236,7 @@ async def test_other_tasks_run_while_a_file_is_sent():
             turns += 1
             await asyncio.sleep_ms(5)
 
-    size = 64 << 20
+    size = 8 << 20
     turns = 0
     async with Script(take) as server:
         task = asyncio.create_task(recorder())
