@@ -1,20 +1,18 @@
 """Sound that was lost: counted against time, and replaced by silence.
 
 A driver whose buffers are full drops samples without a word. What is missing is known only
-from the clock: samples received against time elapsed. The two are compared where that is
-exact: after a buffer that took its own duration to come, which was waited for and not found
-ready. So a gap is noticed one buffer after it at the latest, and scheduling that is late by
-less than what buffers and driver hold is none.
+from the clock: samples received against time elapsed. A callback that comes late looks the
+same, but the next ones do not: what is missing still after four buffers, and by the least that
+any of them says, is lost. By then what the buffers held has come, so that the silence is
+where the sound broke off, to one buffer.
 """
 
 from micropython import const
 
 _LISTED = const(20)
-# Milliseconds: the clock's own grain, and callbacks that wait for a bytecode to end.
-_TOLERANCE = const(6)
-# Buffers without one that was waited for: then what is missing beyond what can be held is
-# lost for certain.
-_UNSETTLED = const(8)
+# Milliseconds that two moments may differ by chance.
+_TOLERANCE = const(12)
+_BUFFERS = const(4)
 
 
 class Gaps:
@@ -35,7 +33,7 @@ class Gaps:
         """The microphone was opened at `now_ms` of a clock that never goes back."""
         self._began = self._last = now_ms
         self._samples = self._zero = 0
-        self._unsettled = 0
+        self._forget()
 
     def restart(self):
         """A recording begins with what comes next: gaps are counted, and their offsets, from
@@ -55,20 +53,30 @@ class Gaps:
         self._samples += samples
         if self._base is None:
             self._base = late_ms
-            return 0
-        if abs(took_ms - lasts_ms) <= _TOLERANCE:
-            self._unsettled = 0
-            lost_ms = late_ms - self._base
-            if lost_ms > 2 * _TOLERANCE:
-                return self._lost(lost_ms, samples)
+        late_ms -= self._base
+        if late_ms <= _TOLERANCE:
             # Two clocks drift apart slowly; what goes faster adds up to a gap.
-            self._base += min(lost_ms, 1)
+            self._base += min(late_ms, 1)
+            self._forget()
             return 0
-        self._unsettled += 1
-        lost_ms = late_ms - self._base - self._held_ms
-        if self._unsettled < _UNSETTLED or lost_ms <= 0:
-            return 0
-        return self._lost(lost_ms, samples)
+        self._late += 1
+        self._least_ms = min(self._least_ms or late_ms, late_ms)
+        if abs(took_ms - lasts_ms) <= _TOLERANCE:
+            self._waited = True
+        if self._waited and self._late >= _BUFFERS:
+            return self._lost(self._least_ms, samples)
+        if self._late >= 2 * _BUFFERS:
+            # Found ready every time: as much as can be held may still be to come.
+            sure_ms = self._least_ms - self._held_ms
+            self._forget()
+            if sure_ms > 0:
+                return self._lost(sure_ms, samples)
+        return 0
+
+    def _forget(self):
+        self._late = 0
+        self._least_ms = None
+        self._waited = False
 
     def _ms(self, samples):
         return samples * 1000 // self._rate
@@ -81,6 +89,7 @@ class Gaps:
             at = self._ms(self._samples - after - self._zero)
             self._listed.append({"offset_ms": at, "length_ms": ms})
         self._samples += silence
+        self._forget()
         return silence
 
     def metadata(self):

@@ -42,6 +42,13 @@ class Watched(Chip):
         return now
 
 
+async def pulse(chip):
+    """The driver's own task goes on whatever Python does."""
+    while True:
+        chip.now()
+        await asyncio.sleep_ms(5)
+
+
 async def main():
     settings = load_config(sys.argv[1])
     store = Store(settings)
@@ -80,11 +87,13 @@ async def main():
     recording = up.record("microphone", live=bool(settings.segment_seconds))
     uploading = asyncio.create_task(up.run())
     chip.longest = 0
+    beating = asyncio.create_task(pulse(chip))
     task = asyncio.create_task(recorder.record(recording, Wav(RATE), (0, settings.segment_seconds)))
     await asyncio.sleep(float(sys.argv[2]))
     beside = sent[0]
     recorder.stop()
     await task
+    beating.cancel()
     samples = recorder.samples
     recording.end()
     await asyncio.wait_for(done.wait(), 60)
@@ -93,6 +102,7 @@ async def main():
         json.dumps(
             {
                 "lost": made[0].overrun * 256,
+                "told": told,
                 "longest_gap_ms": chip.longest // 1000,
                 "sent": beside,
                 "samples": samples,
