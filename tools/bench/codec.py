@@ -19,6 +19,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from tools import micropython
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).parent / "mpy/codec.py"
 SPEECH = ROOT / "tools/demo/media/speech.opus"
@@ -52,7 +54,7 @@ def encode(interpreter: str, codec: str, kernel: str, samples, out: Path) -> dic
     command = [interpreter, "-X", "heapsize=8m", SCRIPT, ROOT / "firmware", codec, kernel, pcm, out]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     if result.returncode:
-        raise RuntimeError(result.stdout + result.stderr)
+        raise micropython.ScriptError(result.stdout + result.stderr)
     return json.loads(result.stdout.splitlines()[-1])
 
 
@@ -99,8 +101,7 @@ def measure(interpreters: list[str], seconds: float, folder: Path) -> tuple[dict
 
 def blocks(buffer_ms: int) -> dict:
     """What holds the recorder up and what is lost, on the stand-in for the chip's driver."""
-    command = ["micropython", SCRIPT.with_name("blocks.py"), ROOT, str(buffer_ms)]
-    return json.loads(subprocess.check_output(command, text=True, timeout=300))
+    return micropython.report(SCRIPT.with_name("blocks.py"), ROOT, buffer_ms, timeout=300)
 
 
 def picture(sounds: dict, path: Path):

@@ -13,6 +13,7 @@ from .common import MPY, ROOT, compiled
 # The resolver is used by nothing yet.
 _LEFT_OUT = {
     *("requests_transport", "links/host", "mount", "owner", "heartbeat", "recovery"),
+    *("flac_recovery", "schedule"),
     "links/resolver",
 }
 # What each feature's modules are, beside the spine.
