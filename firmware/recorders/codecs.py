@@ -2,29 +2,12 @@
 
 from micropython import const
 
-from .wav import WavWriter
+from .wav import Wav
 
 NAMES = ("wav", "adpcm", "flac")
 # An encoder has to leave time for everything else.
 _LEAST_SPEED = const(3)
 _TRIAL = const(2032)  # bytes
-
-
-class Wav:
-    """PCM as it is. Made once, like the encoders: `open(writer)` begins a file."""
-
-    content_type = "audio/wav"
-
-    def __init__(self, rate=16000):
-        self._rate = rate
-
-    def open(self, writer):
-        """Begin a file; a stream with `write`, `close`, `size`."""
-        return WavWriter(writer, self._rate)
-
-    def bytes_per_second(self):
-        """What a second of sound takes on flash."""
-        return 2 * self._rate
 
 
 class _Nowhere:

@@ -109,12 +109,17 @@ class Control:
         return space // self._codec().bytes_per_second()
 
     def _codec(self):
-        name = self._settings.audio_codec
+        name, rate = self._settings.audio_codec, self._settings.audio_rate
         if name not in self._codecs:
-            from . import codecs
+            if name == "wav":
+                from .wav import Wav
 
-            rate = self._settings.audio_rate
-            self._codecs[name] = codecs.make(name, rate, self._clock, self._emit)
+                codec = Wav(rate)
+            else:
+                from .codecs import make
+
+                codec = make(name, rate, self._clock, self._emit)
+            self._codecs[name] = codec
         return self._codecs[name]
 
     def _make_stream(self):
@@ -168,31 +173,22 @@ class Control:
 
     async def _listen(self):
         """Listen until a voice is heard or something else begins; the Voice."""
-        from .voice import PreRoll, Voice
+        from .voice import listen
 
-        settings = self._settings
-        size = settings.audio_rate * settings.voice_pre_roll_ms // 1000 * 2
-        voice = Voice(
-            settings.voice_threshold_db,
-            settings.voice_silence_s * 1000,
-            pre_roll=PreRoll(size) if size else None,
-        )
-        task = asyncio.create_task(self._recorder.wait_for_voice(voice))
-        try:
-            while not task.done():
-                await self._clock.sleep_ms(_LOOK_MS)
-                self._look_at_the_clock()
-                if self._wanted or not settings.voice_start:
-                    self._recorder.stop()
-            if await task and self._wanted is None:
-                self.start("voice")
-                if self._wanted is None:
-                    self._recorder.close()
-                    # There is no room: told, and not at each word.
-                    await self._clock.sleep(_NO_ROOM_S)
-        finally:
-            task.cancel()
+        voice, heard = await listen(self._recorder, self._settings, self._interrupted)
+        if heard and self._wanted is None:
+            self.start("voice")
+            if self._wanted is None:
+                self._recorder.close()
+                # There is no room: told, and not at each word.
+                await self._clock.sleep(_NO_ROOM_S)
         return voice
+
+    async def _interrupted(self):
+        """After a moment: True if something else begins, or no voice is wanted any more."""
+        await self._clock.sleep_ms(_LOOK_MS)
+        self._look_at_the_clock()
+        return bool(self._wanted) or not self._settings.voice_start
 
     def _look_at_the_clock(self):
         now_ms = self._clock.uptime_ms()
@@ -229,22 +225,12 @@ class Control:
 
     def _stills(self):
         """A task that takes pictures beside the sound, if they are wanted; None otherwise."""
+        if not self._settings.stills_every_s:
+            return None
+        from .camera import beside
+
         every_s = self._settings.stills_every_s
-        if not every_s:
-            return None
-        from .camera import Stills, make
-
-        camera = make(self._board, self._emit)
-        if camera is None:
-            return None
-        stills = Stills(camera, self._clock, every_s)
-        return asyncio.create_task(self._take(stills, self.recording))
-
-    async def _take(self, stills, recording):
-        try:
-            await stills.record(recording)
-        except (OSError, UploaderError) as e:
-            self._emit("camera", state="failed", reason=str(e))
+        return beside(self.recording, self._board, self._clock, every_s, self._emit)
 
     def end(self):
         """End the recording that is under way, as it should be."""

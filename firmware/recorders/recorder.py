@@ -28,8 +28,6 @@ class Recorder:
         self._clock = clock
         self._emit = emit
         self._rate = rate
-        size = rate * buffer_ms // 1000 * 2
-        self._buffers = (bytearray(size), bytearray(size))
         self._buffer_ms = buffer_ms
         self._capture = None
         self._files = None
@@ -140,18 +138,23 @@ class Recorder:
         return True
 
     async def _begin(self):
-        stream = await microphone.opened(
-            self._make_stream, self._clock, self._emit, lambda: not self._stopped
+        self._capture = await microphone.opened(
+            self._make_capture, self._clock, self._emit, lambda: not self._stopped
         )
-        if stream is None:
+        if self._capture is None:
             return False
-        self._capture = Capture(stream, self._clock, self._buffers, self._buffer_ms)
         began = await self._capture.start()
         if self.gaps is None:
             held = 2 * self._buffer_ms + microphone.HELD_FRAMES * 1000 // self._rate
             self.gaps = Gaps(self._rate, held)
             self.gaps.start(began)
         return True
+
+    def _make_capture(self):
+        # Buffers that are there only while it records leave the heap to uploads in between.
+        size = self._rate * self._buffer_ms // 1000 * 2
+        buffers = (bytearray(size), bytearray(size))
+        return Capture(self._make_stream(), self._clock, buffers, self._buffer_ms)
 
     async def _take(self, buf, at, take):
         """Hand on a buffer, after the silence that stands for what is missing before it."""

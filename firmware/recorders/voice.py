@@ -1,5 +1,7 @@
 """Recordings that somebody's voice starts and silence ends."""
 
+import asyncio
+
 from micropython import const
 
 # The floor is the least level of the last ten seconds or so: speech has pauses within that,
@@ -85,3 +87,24 @@ class PreRoll:
             write(mv[at:])
         if at:
             write(mv[:at])
+
+
+async def listen(recorder, settings, interrupted):
+    """Listen with a Recorder for a voice by the `settings`, until `await interrupted()` is true.
+
+    Returns (the Voice, whether it heard one); the microphone is left open then.
+    """
+    size = settings.audio_rate * settings.voice_pre_roll_ms // 1000 * 2
+    voice = Voice(
+        settings.voice_threshold_db,
+        settings.voice_silence_s * 1000,
+        pre_roll=PreRoll(size) if size else None,
+    )
+    task = asyncio.create_task(recorder.wait_for_voice(voice))
+    try:
+        while not task.done():
+            if await interrupted():
+                recorder.stop()
+        return voice, await task
+    finally:
+        task.cancel()

@@ -18,9 +18,9 @@ import time
 
 from chip import Chip
 from esp32board import Board
-from recorders.codecs import Wav
 from recorders.microphone import i2s
 from recorders.recorder import Recorder
+from recorders.wav import Wav
 
 from uploader import Store, Uploader, load_config
 from uploader.links.host import HostLink
