@@ -54,7 +54,7 @@ LAYERS = (
     " uploader.data_meter uploader.answer",
     "uploader.journal",
     "uploader.layout uploader.retry uploader.config uploader.clock uploader.mount",
-    "uploader.settings",
+    "uploader.settings uploader.schedule uploader.flac_recovery",
     "uploader.errors",
 )
 

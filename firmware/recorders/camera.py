@@ -16,12 +16,12 @@ def make(board, emit):
     None where there is none: told, as `emit("camera", state="missing", reason=)`.
     """
     try:
-        if getattr(board, "make_camera", None):
-            return board.make_camera()
+        by_board = getattr(board, "make_camera", None)
+        if by_board:
+            return by_board()
         if getattr(board, "CAMERA", None):
-            import camera
-
-            return camera.Camera(**board.CAMERA)
+            # No build of MicroPython's own has it.
+            return __import__("camera").Camera(**board.CAMERA)
         reason = "this board has no camera"
     except ImportError:
         reason = "this MicroPython has no camera module"

@@ -11,12 +11,13 @@ def load(name, emit=None):
     Native code is freed by a reset only: call it once for each module and keep what it gives.
     """
     try:
-        return _import(name + "_viper")
+        return module(name + "_viper")
     except (ImportError, MemoryError, SyntaxError, ValueError) as e:
         if emit:
             emit("plain_code", module=name, reason=str(e) or type(e).__name__)
-    return _import(name + "_plain")
+    return module(name + "_plain")
 
 
-def _import(name):
+def module(name):
+    """The module `recorders.<name>`, of one kind or the other. Raises what importing raises."""
     return __import__("recorders." + name, None, None, (name,))

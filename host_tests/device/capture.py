@@ -155,7 +155,7 @@ def pcm(samples):
 
 
 def kernels():
-    return [native._import("level_" + kind) for kind in ("viper", "plain")]
+    return [native.module("level_" + kind) for kind in ("viper", "plain")]
 
 
 def test_a_sine_wave_that_just_fits_is_0_dbfs():

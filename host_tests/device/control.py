@@ -124,8 +124,7 @@ async def test_a_remote_recording_ends_even_if_the_microphone_stops():
     a.command("start_recording", {"params": {"max_duration_sec": 20}})
     await asyncio.sleep(5)
     a.chips.chip.dma_free = 0
-    stream = a.chips.machine.I2S._ports[0]
-    a.chips.chip.cancel(stream._plan)
+    a.chips.machine.I2S.port(0).stop_clock()
     await asyncio.sleep(10)
     assert a.state() == "recording" and told(a, "microphone")
     await asyncio.sleep(12)
@@ -277,8 +276,7 @@ async def test_a_board_without_a_camera_says_so_and_records_the_sound():
 
 
 def test_a_press_that_wakes_the_board_starts_the_recording():
-    a = app(board=product.WithButton())
-    a.chips.machine._wake = 2
+    a = app(board=product.WithButton(), wake=2)
     assert product.outcome(a, 5) is None
     a.close()
     assert len(told(a, "capture")) == 1

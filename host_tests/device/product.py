@@ -74,7 +74,7 @@ class SlowDown(Board):
         return [Slow(clock, lambda: self.meanwhile())]
 
 
-def app(service=None, http=WiredHttp, board=None, now=FLOOR + 10000000, **more):
+def app(service=None, http=WiredHttp, board=None, now=FLOOR + 10000000, wake=0, **more):
     root = folder() + "/root.der"
     with open(root, "wb") as f:
         f.write(b"\x30\x82\x01\x00")
@@ -86,7 +86,7 @@ def app(service=None, http=WiredHttp, board=None, now=FLOOR + 10000000, **more):
         "ntp_server": "",
     }
     values.update(more)
-    chips = Chips().install()
+    chips = Chips(wake=wake).install()
     virtual.install(chips.chip)
     clock = Clock(lambda: now + chips.chip.us // 1000000, chips.chip.ticks_ms, virtual.sleep_ms)
     settings = check(values)

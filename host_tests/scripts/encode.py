@@ -52,7 +52,7 @@ def codec(job, said):
     key = (job["codec"], job["kernel"], job.get("rate", 16000))
     if key not in loaded:
         module = __import__("recorders." + key[0], None, None, ("x",))
-        kernel = native._import("%s_%s" % key[:2]) if key[1] else None
+        kernel = native.module("%s_%s" % key[:2]) if key[1] else None
         make = getattr(module, key[0][0].upper() + key[0][1:])
         loaded[key] = make(key[2], kernel, lambda name, **info: said.append([name, info]))
     return loaded[key]

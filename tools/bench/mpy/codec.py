@@ -41,7 +41,7 @@ with open(path, "rb") as f:
     pcm = memoryview(f.read())
 before = held()
 module = __import__("recorders." + codec, None, None, (codec,))
-loops = native._import("%s_%s" % (codec, kernel))
+loops = native.module("%s_%s" % (codec, kernel))
 imported = held()
 encoder = getattr(module, codec[0].upper() + codec[1:])(16000, loops)
 made = held()
