@@ -24,9 +24,7 @@ from tools.emulator.bench import MPY
 
 def table(*entries) -> bytes:
     """An image of nothing but a partition table of (label, offset, size)."""
-    rows = [
-        flash.ENTRY.pack(flash.MAGIC, 1, 2, at, n, name.encode(), 0) for name, at, n in entries
-    ]
+    rows = [flash.ENTRY.pack(flash.MAGIC, 1, 2, at, n, name.encode(), 0) for name, at, n in entries]
     return bytes(flash.TABLE_AT - flash.IMAGE_AT) + b"".join(rows) + b"\xeb\xeb" + b"\xff" * 30
 
 
