@@ -6,15 +6,13 @@ A module of its own beside `main.py`, because that one is compiled on the device
 import asyncio
 import sys
 
+from recorders.control import Control
 from recorders.log import Log
 
 from uploader import Clock, Device, Store, Uploader, __version__, load_config, memory
-from uploader.errors import ConfigError, StorageError, UploaderError
+from uploader.errors import ConfigError, StorageError
 
 CONFIG = "/config.json"
-# What only a recording needs.
-_RECORDER = ("recorders.i2s_wav", "recorders.wav", "recorders.segments", "uploader.recording")
-_DURATION_S = 3600  # of a recording by command that names none
 
 
 class App:
@@ -41,101 +39,22 @@ class App:
         self.led = None
         self._make_watchdog = make_watchdog
         self._deep_sleep = deep_sleep
-        self._recorder = None
-        self._recording = None
         self._trouble = None
-        self._start = asyncio.Event()
-        self._stop = False  # the present recording was asked to end
-        self._params = None  # of the command that asked for the next one
-        self._tell = False  # the service is told at once when it begins and ends
-        self._ends_ms = None  # uptime at which it ends by itself
+        self.control = Control(board, settings, self.up, self._emit)
 
     # Recording
 
-    def start(self, params=None):
-        """Begin a recording; nothing happens if one is under way or there is no microphone."""
-        if self._recording is None and self._microphone():
-            self._params = params
-            self._start.set()
+    def start(self):
+        """Begin a recording; nothing happens if one is under way."""
+        self.control.start("button")
 
     def stop(self):
         """End the recording that is under way."""
-        self._stop = True
-        if self._recorder:
-            self._recorder.stop()
-
-    def _microphone(self):
-        return getattr(self.board, "MICROPHONE", None)
+        self.control.stop()
 
     def command(self, name, command):
         """Act on a remote command, `start_recording` or `stop_recording`."""
-        if name == "start_recording":
-            self.start(command.get("params") or {})
-        elif self._recording:
-            self._tell = True
-            self.stop()
-
-    async def _record(self):
-        """Make recordings, one after another, as they are asked for."""
-        while True:
-            await self._start.wait()
-            self._start.clear()
-            try:
-                await self._one_recording()
-            except UploaderError as e:
-                self._event("storage", {"reason": str(e)})
-            except OSError as e:
-                # Of the I2S driver: no memory for its buffers (ENOMEM), say.
-                self._event("microphone", {"reason": str(e)})
-            except Exception as e:
-                # A mistake of ours must not end all recording until somebody restarts it.
-                self._event("error", {"reason": "%s: %s" % (type(e).__name__, e), "exception": e})
-
-    async def _one_recording(self):
-        most = self.settings.segment_bytes, self.settings.segment_seconds
-        params, self._params = self._params, None
-        about = {"live": any(most)}
-        if params is not None:
-            about["metadata"] = params.get("metadata")
-            about["urgent"] = params.get("upload_immediately", True)
-            seconds = params.get("max_duration_sec", _DURATION_S)
-            self._ends_ms = self.clock.uptime_ms() + seconds * 1000
-        self._tell = params is not None
-        try:
-            self._stop = False
-            self._recording = self.up.record(**about)
-            if self._tell:
-                self.up.report()
-            await self.up.quiet()
-            self._recorder = self._make_recorder()
-            if not self._stop:
-                await self._recorder.record(self._recording, *most)
-        finally:
-            self._recorder = None
-            self._end()
-            if not self.up.roomy:
-                memory.forget(*_RECORDER)
-
-    def _make_recorder(self):
-        from recorders.i2s_wav import WavRecorder, open_microphone
-
-        make = getattr(self.board, "make_microphone", None)
-        return WavRecorder(make or (lambda: open_microphone(self.board.MICROPHONE)), self.clock)
-
-    def ends_in_s(self):
-        """Seconds until the recording ends by itself, None for one that does not."""
-        return self._ends_ms and (self._ends_ms - self.clock.uptime_ms()) // 1000
-
-    def _end(self):
-        recording, self._recording = self._recording, None
-        self._ends_ms = None
-        if recording:
-            try:
-                recording.end()
-            except StorageError as e:
-                self._event("storage", {"reason": str(e)})
-            if self._tell:
-                self.up.report()
+        self.control.command(name, command)
 
     async def _button(self):
         from machine import Pin
@@ -145,7 +64,14 @@ class App:
         button = Button(lambda: pin.value() == 0, self.clock)
         while True:
             await button.press()
-            self.stop() if self._recording else self.start()
+            self.stop() if self.control.recording else self.start()
+
+    def _woken_by_button(self):
+        if getattr(self.board, "BUTTON_PIN", None) is None:
+            return False
+        import machine
+
+        return machine.wake_reason() == machine.PIN_WAKE
 
     # Watching over it
 
@@ -160,15 +86,14 @@ class App:
         while True:
             now = self.clock.uptime_ms()
             alive = now < self.up.deadline_ms
-            if self._recorder and self._recorder.samples == samples:
+            recording = self.control.recording
+            if recording and self.control.samples == samples:
                 # A microphone that gives nothing for so long is stuck.
                 stuck_since = stuck_since or now
                 alive = alive and now - stuck_since < 30000
             else:
                 stuck_since = None
-            samples = self._recorder.samples if self._recorder else -1
-            if self._ends_ms is not None and now >= self._ends_ms:
-                self.stop()
+            samples = self.control.samples if recording else -1
             if watchdog and alive:
                 watchdog.feed()
             if self.led:
@@ -181,34 +106,43 @@ class App:
             await self.clock.sleep(1)
 
     def _idle(self):
-        return self.up.idle and not self._recording and not self._start.is_set()
+        return self.up.idle and not self.control.busy
 
     def _may_sleep(self):
         """True where that is wished and something will wake the board."""
         button = getattr(self.board, "BUTTON_PIN", None)
-        return self.settings.sleep_when_idle and (button is not None or bool(self.up.heartbeat))
+        wakes = button is not None or self._due_ms() is not None
+        return self.settings.sleep_when_idle and wakes
+
+    def _due_ms(self):
+        """Milliseconds until the next heartbeat or recording by schedule; None if neither."""
+        beat = self.up.heartbeat
+        due = [s for s in (beat and beat.due_s(), self.control.due_s()) if s is not None]
+        return int(min(due) * 1000) if due else None
 
     async def _sleep(self):
         """Deep sleep until the button or the next heartbeat, unless something is to be done
         by the time that the links are down."""
         await self.up.links.down()
-        beat = self.up.heartbeat
-        due_ms = int(beat.due_s() * 1000) if beat else None
+        due_ms = self._due_ms()
         if not self._idle() or due_ms == 0:
             return
-        self._event("sleep", {"seconds": due_ms // 1000 if beat else None})
+        self._event("sleep", {"seconds": due_ms // 1000 if due_ms else None})
         if self._deep_sleep:
             self._deep_sleep(due_ms)
 
     def state(self):
         """What the LED shows: one of `recorders.led.PATTERNS`."""
-        if self._recording:
+        if self.control.recording:
             return "recording"
         if self._trouble:
             return self._trouble
         if not self.up.idle:
             return "uploading" if self.up.links.current else "waiting"
         return "idle"
+
+    def _emit(self, name, **info):
+        self._event(name, info)
 
     def _event(self, name, info):
         self.log.event(name, info)
@@ -217,7 +151,7 @@ class App:
         elif name == "low_space":
             self._trouble = "storage_full"
         elif name in ("storage", "error", "microphone"):
-            self._trouble = "error"
+            self._trouble = "error" if info.get("state") != "recovered" else None
         elif name == "deferred" and info.get("rule") == "battery":
             self._trouble = "low_battery"
         elif name == "completed":
@@ -244,9 +178,9 @@ class App:
     async def run(self):
         """Run for ever."""
         self._event("boot", {"version": __version__, "board": self.board.NAME})
-        tasks = [asyncio.create_task(self.up.run())]
-        if self._microphone():
-            tasks.append(asyncio.create_task(self._record()))
+        if self._woken_by_button():
+            self.start()
+        tasks = [asyncio.create_task(self.up.run()), asyncio.create_task(self.control.run())]
         if getattr(self.board, "BUTTON_PIN", None) is not None:
             tasks.append(asyncio.create_task(self._button()))
         if getattr(self.board, "LED_PIN", None) is not None:
@@ -264,7 +198,7 @@ class App:
 
     def close(self):
         """End what is being recorded, as it should be: Ctrl-C does not reach tasks."""
-        self._end()
+        self.control.end()
 
 
 def _reset_cause():

@@ -53,6 +53,8 @@ def table(text: str) -> dict[str, Signature | None]:
 
 
 _BUILTINS = table(BUILTINS)
+# Types that only the viper emitter knows ("The Viper code emitter" in MicroPython's documentation).
+_VIPER = {"ptr8", "ptr16", "ptr32"}
 _MODULES = {name: table(text) for name, text in MODULES.items()}
 _TYPES = {name: table(text) for name, text in TYPES.items()}
 _SPECIAL = set(SPECIAL_METHODS.split())
@@ -146,6 +148,7 @@ class Checker(ast.NodeVisitor):
 
     def visit_Name(self, node):
         known = node.id in self._bound or node.id in _BUILTINS or node.id in _EVERY_MODULE
+        known = known or node.id in _VIPER
         if isinstance(node.ctx, ast.Load) and not known:
             self._problem(node, f"no builtin {node.id}")
 

@@ -7,6 +7,7 @@ import numpy
 import pytest
 import soundfile
 from conftest import ROOT
+from test_codecs import Encoder, snr_db, speech, stream_info
 
 from tools import micropython
 
@@ -64,3 +65,38 @@ def test_an_ogg_that_was_cut_within_a_page_plays(cloud, board, cut):
     assert rate == 24000 and len(decoded) > rate // 2
     n = len(decoded) - 1000
     assert numpy.allclose(decoded[:n], whole[:n], atol=1e-3)
+
+
+@pytest.fixture
+def encode():
+    encoder = Encoder(ROOT / "firmware")
+    yield encoder
+    encoder.close()
+
+
+@pytest.mark.parametrize("cut", [60 + 512 * 20, 60 + 512 * 20 + 511])
+def test_an_adpcm_that_was_cut_plays_to_its_last_whole_block(cloud, board, encode, cut):
+    samples = speech(4)
+    unfinished = encode("adpcm", samples, unfinished=True)
+    arrived = upload_cut(cloud, board, "audio/wav", unfinished, cut)
+    assert struct.unpack_from("<4sII4sI", arrived, 40) == (b"fact", 4, 20340, b"data", 512 * 20)
+    decoded, rate = soundfile.read(io.BytesIO(arrived), dtype="int16")
+    assert rate == 16000 and len(decoded) >= 20340
+    assert snr_db(samples[:20340], decoded[:20340]) > 15
+
+
+def test_an_adpcm_that_was_finished_is_left_as_it_is(cloud, board, encode):
+    whole = encode("adpcm", speech(1))
+    assert upload_cut(cloud, board, "audio/wav", whole, len(whole)) == whole
+
+
+@pytest.mark.parametrize("cut", [30000, 30001, 31500])
+def test_a_flac_that_was_cut_plays_to_its_last_whole_frame(cloud, board, encode, cut):
+    samples = speech(4)
+    unfinished = encode("flac", samples, unfinished=True)
+    arrived = upload_cut(cloud, board, "audio/flac", unfinished, cut)
+    total = stream_info(arrived)[-2]
+    assert cut - 2100 < len(arrived) <= cut and unfinished[42:].startswith(arrived[42:])
+    decoded, rate = soundfile.read(io.BytesIO(arrived), dtype="int16")
+    assert rate == 16000 and len(decoded) == total
+    assert numpy.array_equal(decoded, samples[:total])

@@ -6,6 +6,7 @@ It is the `micropython` of the package that pyproject.toml names, unless the env
 `micropython32-1.26`), else the package's.
 """
 
+import functools
 import json
 import os
 import re
@@ -14,6 +15,9 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+# By number: "The mpy-cross and .mpy files" in MicroPython's documentation.
+_ARCHITECTURES = (None, "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp")
+_ARCHITECTURES += ("armv7emdp", "xtensa", "xtensawin", "rv32imc", "rv64imc")
 _TOLD = 2000  # characters of each stream that an error repeats
 
 
@@ -97,10 +101,24 @@ def start(script, *args, heap=None, **more) -> subprocess.Popen:
     return subprocess.Popen(command(script, *args, heap=heap), **{"text": True, **more})
 
 
+@functools.cache
+def architecture(interpreter: str) -> str | None:
+    """What mpy-cross's -march calls the machine code that an interpreter takes; None if none."""
+    code = "import sys; print(getattr(sys.implementation, '_mpy', 0) >> 10 & 15)"
+    result = subprocess.run([interpreter, "-c", code], capture_output=True, text=True, timeout=60)
+    return _ARCHITECTURES[int(result.stdout)]
+
+
 def compile(source: Path, target: Path, *flags: str):
     """Compile `source` to the .mpy file `target`, whose tracebacks name file and function alone:
-    line numbers (below -O3) would take 3 KB of a board's RAM."""
+    line numbers (below -O3) would take 3 KB of a board's RAM.
+
+    Modules of machine code, `*_viper.py`, are compiled for the interpreter unless a flag says
+    -march; for one that takes none, for an ESP32, so that it refuses them as a board would.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
+    if source.stem.endswith("_viper") and not any(flag.startswith("-march") for flag in flags):
+        flags += (f"-march={architecture(interpreter()) or 'xtensawin'}",)
     line = [compiler(), "-O3", *flags, "-s", source.name, "-o", target, source]
     result = subprocess.run(line, capture_output=True, text=True, timeout=60)
     if result.returncode:

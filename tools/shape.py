@@ -58,7 +58,7 @@ LAYERS = (
     " uploader.data_meter uploader.answer",
     "uploader.journal",
     "uploader.layout uploader.retry uploader.config uploader.clock uploader.mount",
-    "uploader.settings uploader.zones",
+    "uploader.settings uploader.zones uploader.schedule uploader.flac_recovery",
     "uploader.errors uploader.memory",
 )
 

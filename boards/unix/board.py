@@ -1,6 +1,6 @@
 """The desktop as a device: what `make simulator` runs. A tone in place of a microphone."""
 
-import io
+import asyncio
 import time
 
 from uploader.links.host import HostLink
@@ -13,34 +13,43 @@ MICROPHONE = {"rate": 16000}
 CAMERA = None
 mount = None
 battery = None
+_WAVE = b"\x00\x10" * 32 + b"\x00\xf0" * 32
 
 
-class Tone(io.IOBase):
-    """A 250 Hz square wave at 16 kHz, 16 bit, mono, at the pace of real time."""
+class Tone:
+    """A 250 Hz square wave at 16 kHz, 16 bit, mono, at the pace of real time: what machine.I2S
+    does in its non-blocking mode."""
 
     def __init__(self):
-        self._start = time.ticks_ms()
-        self._read = 0
-        self._wave = (b"\x00\x10" * 32 + b"\x00\xf0" * 32) * 16
+        self._given = []
+        self._task = asyncio.create_task(self._fill())
 
-    def _due(self):
-        return time.ticks_diff(time.ticks_ms(), self._start) * 32 - self._read
+    def irq(self, handler):
+        """Call `handler(self)` for each buffer that is full."""
+        self._handler = handler
 
     def readinto(self, buf):
-        """As machine.I2S's."""
-        n = min(len(buf), self._due() & ~1, len(self._wave))
-        buf[:n] = self._wave[:n]
-        self._read += n
-        return n
+        """Have `buf` filled, after those that wait already."""
+        self._given.append(buf)
+        return len(buf)
 
-    def ioctl(self, request, arg):
-        """The stream protocol's: readable once there is a buffer's worth."""
-        if request != 3:  # MP_STREAM_POLL
-            return -1  # 0 would be an answer: to "which file descriptor?", say
-        return arg & 1 if self._due() >= 2048 else 0
+    async def _fill(self):
+        due = time.ticks_ms()
+        while True:
+            while not self._given:
+                await asyncio.sleep_ms(5)
+            buf = self._given[0]
+            due = time.ticks_add(due, len(buf) // 32)
+            await asyncio.sleep_ms(max(0, time.ticks_diff(due, time.ticks_ms())))
+            for at in range(0, len(buf), len(_WAVE)):
+                buf[at : at + len(_WAVE)] = _WAVE[: len(buf) - at]
+            self._given.pop(0)
+            if self._handler:
+                self._handler(self)
 
     def deinit(self):
-        """As machine.I2S's."""
+        """End it."""
+        self._task.cancel()
 
 
 make_microphone = Tone

@@ -5,6 +5,31 @@ Official builds have none; with micropython-camera-API's `camera` module,
 returns a JPEG as bytes.
 """
 
+import asyncio
+
+from uploader.errors import UploaderError
+
+
+def make(board, emit):
+    """The camera of a board's `make_camera()` or CAMERA (the `camera` module's arguments).
+
+    None where there is none: told, as `emit("camera", state="missing", reason=)`.
+    """
+    try:
+        by_board = getattr(board, "make_camera", None)
+        if by_board:
+            return by_board()
+        if getattr(board, "CAMERA", None):
+            # No build of MicroPython's own has it.
+            return __import__("camera").Camera(**board.CAMERA)
+        reason = "this board has no camera"
+    except ImportError:
+        reason = "this MicroPython has no camera module"
+    except OSError as e:
+        reason = str(e)
+    emit("camera", state="missing", reason=reason)
+    return None
+
 
 class Stills:
     """A picture every `interval_s` seconds; `captured_at` is its moment."""
@@ -40,3 +65,17 @@ class Stills:
         writer.write(jpeg)
         writer.close()
         self.taken += 1
+
+
+def beside(recording, board, clock, every_s, emit):
+    """A task that takes a picture into `recording` every `every_s` seconds; None if the board
+    has no camera, which is told. A camera that fails is told, too, and takes no more."""
+    camera = make(board, emit)
+    return camera and asyncio.create_task(_take(Stills(camera, clock, every_s), recording, emit))
+
+
+async def _take(stills, recording, emit):
+    try:
+        await stills.record(recording)
+    except (OSError, UploaderError) as e:
+        emit("camera", state="failed", reason=str(e))

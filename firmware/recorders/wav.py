@@ -39,3 +39,20 @@ class WavWriter:
         """Finish the file."""
         self._writer.set_head(self._head(self._writer.size - 44))
         self._writer.close()
+
+
+class Wav:
+    """PCM as it is. Made once, like the encoders: `open(writer)` begins a file."""
+
+    content_type = "audio/wav"
+
+    def __init__(self, rate=16000):
+        self._rate = rate
+
+    def open(self, writer):
+        """Begin a file; a stream with `write`, `close`, `size`."""
+        return WavWriter(writer, self._rate)
+
+    def bytes_per_second(self):
+        """What a second of sound takes on flash."""
+        return 2 * self._rate

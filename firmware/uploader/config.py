@@ -21,6 +21,9 @@ KEYS = """{
 "apn_password": "",
 "apn_user": "",
 "awake_s": [20, 5, 86400],
+"audio_buffer_ms": [128, 32, 10000],
+"audio_codec": {"of": ["wav", "flac", "adpcm"]},
+"audio_rate": [16000, 8000, 48000],
 "backoff_max_s": [300, 1, 86400],
 "cellular_idle_timeout_s": [-1, -1, 2540],
 "chunk_bytes": [4096, 512, 65536],
@@ -35,6 +38,7 @@ KEYS = """{
 "low_battery_threshold_percent": [20, 0, 100],
 "low_space_bytes": [65536, 0, 1073741824],
 "max_connections": [2, 1, 8],
+"min_record_s": [10, 0, 86400],
 "min_signal_dbm": [-140, -140, 0],
 "network_preference": ["wifi", "cellular"],
 "ntp_server": "pool.ntp.org",
@@ -44,6 +48,7 @@ KEYS = """{
 "queue_order": {"of": ["oldest", "newest", "priority"]},
 "radio_idle_timeout_s": [180, 0, 2540],
 "root_bundle": "",
+"record_schedule": [],
 "roots": [],
 "same_user": false,
 "segment_bytes": [0, 0, 1073741824],
@@ -52,12 +57,17 @@ KEYS = """{
 "sleep_when_idle": false,
 "stall_timeout_s": [30, 1, 600],
 "state": "",
+"stills_every_s": [0, 0, 86400],
 "storage": "",
 "sync_bytes": [32768, 512, 16777216],
 "timezone": "+00:00",
 "token_refresh_days": [0, 0, 365],
 "upload_delay_minutes": [0, 0, 10080],
 "verify_sha256": true,
+"voice_pre_roll_ms": [384, 0, 10000],
+"voice_silence_s": [5, 1, 600],
+"voice_start": false,
+"voice_threshold_db": [12, 3, 60],
 "watchdog_s": [120, 0, 3600],
 "wifi": [],
 "wifi_idle_timeout_s": [-1, -1, 2540]
@@ -188,6 +198,13 @@ def _check_times(settings):
     for key in ("off_peak_start", "off_peak_end"):
         if settings.values[key] and minutes_of(settings.values[key]) is None:
             raise ConfigError("key %r must be a time of day, like 22:30" % key)
+    if settings.record_schedule:
+        from . import schedule
+
+        try:
+            schedule.check(settings.record_schedule)
+        except ValueError as e:
+            raise ConfigError("key 'record_schedule': %s" % e)
     if bool(settings.off_peak_start) != bool(settings.off_peak_end):
         raise ConfigError("keys 'off_peak_start' and 'off_peak_end' go together")
 

@@ -94,10 +94,12 @@ class Recording:
         self._open.append(writer)
         return writer
 
-    def end(self, ended_at=None):
+    def end(self, ended_at=None, metadata=None):
         """Close what is open and make the recording durable; its upload is due from here on.
 
         `ended_at` is ISO 8601 text, the present moment if left out, none at all if "".
+        `metadata` is what is known at the end only, beside what it began with; of a live
+        recording that the service knows by then it stays on the device.
         Raises StorageError, StorageFullError; the recording is kept even so, as an
         interrupted one.
         """
@@ -107,6 +109,9 @@ class Recording:
         ended_at = check_time("ended_at", ended_at, self._store.clock)
         if ended_at:
             end["ended_at"] = ended_at
+        if metadata:
+            check_about(None, metadata)
+            end["metadata"] = metadata
         while self._open:
             self._open[-1].close()
         if not self._count:

@@ -14,6 +14,7 @@ from micropython import const
 from . import layout
 
 _MAX_HEAD = const(256)
+_IMA_ADPCM = const(0x11)
 
 
 def recover(store, entry):
@@ -62,13 +63,18 @@ def manifest_lost(store, entry):
 
 def _describe(path, content_type):
     file = {"content_type": content_type, "size": os.stat(path)[6]}
+    head = None
     with open(path, "rb") as f:
         if content_type == "audio/wav":
             head = _wav_head(f, file["size"])
-            if head:
-                file["head"] = hexlify(head).decode()
+        elif content_type == "audio/flac":
+            from .flac_recovery import flac_end
+
+            file["size"], head = flac_end(f, file["size"])
         elif content_type in ("audio/opus", "audio/ogg"):
             file["size"] = _ogg_length(f, file["size"])
+    if head:
+        file["head"] = hexlify(head).decode()
     return file
 
 
@@ -77,7 +83,8 @@ def _wav_head(f, size):
 
     A recorder knows the two sizes in a WAV's head only at its end; cut off before, they are
     zero or too small. They are set to what is there (RIFF: Multimedia Programming Interface
-    and Data Specifications 1.0, chapter 2 "Resource Interchange File Format").
+    and Data Specifications 1.0, chapter 2 "Resource Interchange File Format"). IMA ADPCM has
+    its length in samples, too, in the `fact` chunk: of whole blocks then.
     """
     f.seek(0)
     head = bytearray(f.read(_MAX_HEAD))
@@ -85,15 +92,23 @@ def _wav_head(f, size):
         return None
     at = 12
     align = 1
+    per_block = fact = 0
     while at + 8 <= len(head):
         name, length = bytes(head[at : at + 4]), struct.unpack_from("<I", head, at + 4)[0]
         if name == b"fmt " and at + 22 <= len(head):
             align = struct.unpack_from("<H", head, at + 20)[0] or 1
+            if length == 20 and head[at + 8] == _IMA_ADPCM and at + 28 <= len(head):
+                per_block = struct.unpack_from("<H", head, at + 26)[0]
+        if name == b"fact":
+            fact = at + 8
         if name == b"data":
             data = (size - at - 8) // align * align
             fixed = bytearray(head[: at + 8])
             struct.pack_into("<I", fixed, 4, at + data)
             struct.pack_into("<I", fixed, at + 4, data)
+            # One that was finished knows better: its last block may be filled up.
+            if fact and per_block and not any(fixed[fact : fact + 4]):
+                struct.pack_into("<I", fixed, fact, data // align * per_block)
             return bytes(fixed) if fixed != head[: at + 8] else None
         at += 8 + length + (length & 1)
     return None

@@ -273,6 +273,7 @@ class Pass:
         resolve = self._clock.resolve
         end = entry.end or {}
         metadata = dict(entry.begin.get("metadata") or {})
+        metadata.update(end.get("metadata") or {})
         metadata["capture_id"] = self._s.store.capture_id(entry)
         if end.get("interrupted"):
             metadata["interrupted"] = True

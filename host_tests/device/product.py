@@ -11,9 +11,9 @@ from chip import Asleep, Reset
 from esp32board import Board as Chips
 from recorders.button import Button
 from recorders.camera import Stills
-from recorders.i2s_wav import open_microphone
 from recorders.led import PATTERNS, Led
 from recorders.log import Log
+from recorders.microphone import i2s
 from wire import Service, WiredHttp
 from wlan import AccessPoint
 
@@ -74,7 +74,7 @@ class SlowDown(Board):
         return [Slow(clock, lambda: self.meanwhile())]
 
 
-def app(service=None, http=WiredHttp, board=None, **more):
+def app(service=None, http=WiredHttp, board=None, now=FLOOR + 10000000, wake=0, **more):
     root = folder() + "/root.der"
     with open(root, "wb") as f:
         f.write(b"\x30\x82\x01\x00")
@@ -86,9 +86,9 @@ def app(service=None, http=WiredHttp, board=None, **more):
         "ntp_server": "",
     }
     values.update(more)
-    chips = Chips().install()
+    chips = Chips(wake=wake).install()
     virtual.install(chips.chip)
-    clock = Clock(lambda: FLOOR + 10000000, chips.chip.ticks_ms, virtual.sleep_ms)
+    clock = Clock(lambda: now + chips.chip.us // 1000000, chips.chip.ticks_ms, virtual.sleep_ms)
     settings = check(values)
     wire = http((service or Service("dtok_a")).handle, settings)
     board = board or Board()
@@ -181,8 +181,7 @@ async def test_a_microphone_that_can_not_be_opened_is_told_and_the_next_recordin
     assert a.state() != "recording"
     assert [line for line in a.status()["log"] if "ENOMEM" in line or "NO_MEM" in line]
     a.chips.chip.dma_free = 100000
-    a.start()
-    await asyncio.sleep(2)
+    await asyncio.sleep(5)
     assert a.state() == "recording"
     a.stop()
     await asyncio.sleep(5)
@@ -200,7 +199,7 @@ async def test_a_mistake_in_a_recorder_is_told_and_does_not_end_all_recording():
     def make():
         if mistakes:
             raise mistakes.pop()
-        return open_microphone(board.MICROPHONE)
+        return i2s(board.MICROPHONE)
 
     board.make_microphone = make
     task = asyncio.create_task(a.run())

@@ -18,7 +18,9 @@ import time
 
 from chip import Chip
 from esp32board import Board
-from recorders.i2s_wav import WavRecorder, open_microphone
+from recorders.microphone import i2s
+from recorders.recorder import Recorder
+from recorders.wav import Wav
 
 from uploader import Store, Uploader, load_config
 from uploader.links.host import HostLink
@@ -38,6 +40,13 @@ class Watched(Chip):
         now = super().now()
         self.longest = max(self.longest, now - before)
         return now
+
+
+async def pulse(chip):
+    """The driver's own task goes on whatever Python does."""
+    while True:
+        chip.now()
+        await asyncio.sleep_ms(5)
 
 
 async def main():
@@ -70,18 +79,21 @@ async def main():
     made = []
 
     def open_it():
-        made.append(open_microphone({"id": 0, "sck": 14, "ws": 15, "sd": 32}, RATE))
+        made.append(i2s({"id": 0, "sck": 14, "ws": 15, "sd": 32}, RATE))
         return made[0]
 
-    recorder = WavRecorder(open_it, store.clock, RATE)
+    told = []
+    recorder = Recorder(open_it, store.clock, lambda name, **info: told.append(name), RATE)
     recording = up.record("microphone", live=bool(settings.segment_seconds))
     uploading = asyncio.create_task(up.run())
     chip.longest = 0
-    task = asyncio.create_task(recorder.record(recording, 0, settings.segment_seconds))
+    beating = asyncio.create_task(pulse(chip))
+    task = asyncio.create_task(recorder.record(recording, Wav(RATE), (0, settings.segment_seconds)))
     await asyncio.sleep(float(sys.argv[2]))
     beside = sent[0]
     recorder.stop()
     await task
+    beating.cancel()
     samples = recorder.samples
     recording.end()
     await asyncio.wait_for(done.wait(), 60)
@@ -90,6 +102,7 @@ async def main():
         json.dumps(
             {
                 "lost": made[0].overrun * 256,
+                "told": told,
                 "longest_gap_ms": chip.longest // 1000,
                 "sent": beside,
                 "samples": samples,

@@ -56,18 +56,22 @@ def modules() -> list[Path]:
 
 def build(name: str) -> list[File]:
     """All files of a board, compiled by mpy-cross where MicroPython imports them."""
-    return tree(BOARDS / board(name)["name"] / "board.py")
+    arch = board(name)["arch"]
+    # A board that is this machine takes what its interpreter takes.
+    flags = [f"-march={arch}"] if arch else []
+    return tree(BOARDS / board(name)["name"] / "board.py", flags=flags)
 
 
-def tree(*own: Path) -> list[File]:
-    """All files of a device: those of firmware/, and `own` (its board.py) beside the modules."""
+def tree(*own: Path, flags: list[str] | tuple[str, ...] = ()) -> list[File]:
+    """All files of a device: those of firmware/, and `own` (its board.py) beside the modules.
+    `flags` are mpy-cross's."""
     files = [File("/main.py", (FIRMWARE / "main.py").read_bytes())]
     with tempfile.TemporaryDirectory(prefix="mpy-") as folder:
         out = Path(folder) / "x.mpy"
 
         def compiled(source: Path) -> bytes:
             try:
-                micropython.compile(source, out)
+                micropython.compile(source, out, *flags)
             except micropython.CompileError as e:
                 raise DeviceError(str(e))
             return out.read_bytes()

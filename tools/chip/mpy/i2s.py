@@ -52,6 +52,10 @@ class I2SMaker:
         self._ports = [None, None]
         self.sound = sound
 
+    def port(self, i2s_id):
+        """The Stream of a port, for tests; None if there was none."""
+        return self._ports[i2s_id]
+
     def __call__(self, i2s_id, **settings):
         if not 0 <= i2s_id < 2:
             raise ValueError("invalid id")
@@ -117,6 +121,22 @@ class Stream(io.IOBase):
         if self._chip.dma_free is not None:
             self._chip.dma_free += self.descriptors * _DESCRIPTOR
         self._end_task()
+
+    # For tests
+
+    @property
+    def is_open(self):
+        """False once it was deinit()ed."""
+        return self._open
+
+    @property
+    def held(self):
+        """How many buffers of the caller's the driver has."""
+        return (self._filling is not None) + (self._queued is not None)
+
+    def stop_clock(self):
+        """No frame comes any more: the wire of the bit clock is off, say."""
+        self._chip.cancel(self._plan)
 
     # The hardware and its interrupt
 

@@ -36,9 +36,9 @@ class Microphone(io.IOBase):
     """Samples of a recording: blocks of 512 bytes that begin with its number and theirs."""
 
     def __init__(self):
-        from recorders.i2s_wav import IBUF, open_microphone
+        from recorders.microphone import IBUF, i2s
 
-        self._i2s = open_microphone(MICROPHONE)
+        self._i2s = i2s(MICROPHONE)
         self._holds = IBUF // 4  # bytes of samples
         self._number, self._left = wanted
         self._block = bytearray(_BLOCK)

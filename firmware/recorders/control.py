@@ -1,0 +1,321 @@
+"""What makes a recording begin and end: a command, the button, the clock, a voice."""
+
+import asyncio
+
+from micropython import const
+
+from uploader import memory
+from uploader.errors import UploaderError
+
+_LOOK_MS = const(100)
+_SCHEDULE_MS = const(1000)
+_LATE_S = const(2)
+_ERROR_S = const(1)
+_NO_ROOM_S = const(60)
+# A remote start ends by itself, after so long if it does not say (the service's default).
+REMOTE_MAX_S = const(3600)
+# What only a recording needs. Not the modules of machine code: those are freed by a reset only.
+_RECORDING = (
+    *("recorder", "capture", "gaps", "level", "level_plain", "microphone", "segments", "voice"),
+    *("codecs", "native", "wav", "adpcm", "adpcm_plain", "flac", "flac_plain", "camera"),
+)
+
+
+class Control:
+    """Makes recordings, one after another.
+
+    `up` is the Uploader, `board` the board's module (MICROPHONE or `make_microphone()`, CAMERA
+    or `make_camera()`); `emit(event, **info)` is told of what begins, of what does not and why.
+    Where memory is short (`up.roomy`), what records is loaded once nothing is sent any more, and
+    let go at a recording's end.
+    """
+
+    def __init__(self, board, settings, up, emit):
+        self.recording = None
+        self._board = board
+        self._settings = settings
+        self._up = up
+        self._clock = up.store.clock
+        self._emit = emit
+        self._recorder = None
+        self._made_for = None  # (rate, ms of a buffer) of the recorder
+        self._last = {}  # what the recorder that was let go had to tell
+        self._codec = None  # ((name, rate), encoder) of the last recording
+        self._pace = {}  # (name, rate): bytes per second
+        self._wanted = None  # (by, most seconds, what Store.begin is told)
+        self._stopped = False  # the present recording was asked to end
+        self._tell = False  # the service is told at once when it begins and ends
+        self._ends_ms = None  # uptime at which it ends by itself
+        self._past = 0  # Unix seconds: what the schedule wants before it has been seen to
+        self._look_ms = 0
+
+    def start(self, by="command", max_s=0, about=None):
+        """Ask for a recording of at most `max_s` seconds (0: until `stop`), of which `Store.begin`
+        is told `about`; nothing happens if one is under way. What can't be is told:
+        `not_started` with the reason."""
+        if self.recording or self._wanted:
+            return
+        reason = self._hindrance()
+        if reason:
+            self._emit("not_started", by=by, reason=reason)
+        else:
+            self._wanted = (by, max_s, about or {})
+
+    def command(self, name, command):
+        """Act on a remote command, `start_recording` or `stop_recording`."""
+        if name == "stop_recording":
+            self._tell = self._tell or bool(self.recording)
+            self.stop()
+            return
+        params = command.get("params")
+        params = params if isinstance(params, dict) else {}
+        max_s = params.get("max_duration_sec")
+        metadata = params.get("metadata")
+        if type(max_s) is not int or not 1 <= max_s <= 86400:
+            max_s = REMOTE_MAX_S
+        about = {
+            "metadata": metadata if isinstance(metadata, dict) else None,
+            "urgent": params.get("upload_immediately", True) is True,
+        }
+        self.start("command", max_s, about)
+
+    def stop(self):
+        """End the recording that is under way, or is about to be."""
+        self._wanted = None
+        self._stopped = True
+        if self._recorder:
+            self._recorder.stop()
+
+    def ends_in_s(self):
+        """Seconds until the recording ends by itself, None for one that does not."""
+        return self._ends_ms and (self._ends_ms - self._clock.uptime_ms()) // 1000
+
+    @property
+    def samples(self):
+        """Of the present recording, silence for gaps included; grows while it goes on."""
+        return self._recorder.samples if self._recorder else 0
+
+    @property
+    def busy(self):
+        """True while a recording is under way, is about to be, or a voice is listened for."""
+        return bool(self.recording or self._wanted or self._settings.voice_start)
+
+    def due_s(self):
+        """Seconds until the schedule wants a recording, None if it wants none or the time is
+        not known."""
+        due = self._due()
+        return due and due[0]
+
+    def _due(self):
+        now = self._clock.now()
+        if not self._settings.record_schedule or now is None:
+            return None
+        from uploader import schedule
+
+        return schedule.due(self._settings.record_schedule, now, self._settings.timezone_s)
+
+    def _has(self, what):
+        return bool(
+            getattr(self._board, what.upper(), None) or getattr(self._board, "make_" + what, None)
+        )
+
+    def _hindrance(self):
+        """Why nothing can be recorded now, or None."""
+        if not self._has("microphone"):
+            return "this board has no microphone"
+        left = self.seconds_left()
+        if left < self._settings.min_record_s and not self._settings.delete_when_full:
+            return "room for %d s of sound only" % left
+        return None
+
+    def seconds_left(self):
+        """How long can be recorded with the present codec. Raises StorageError."""
+        key = self._settings.audio_codec, self._settings.audio_rate
+        if key not in self._pace:
+            self._pace[key] = self._encoder().bytes_per_second()
+            if not self.recording:
+                self._let_go()
+        return self._up.store.space.free_bytes() // self._pace[key]
+
+    def _encoder(self):
+        key = name, rate = self._settings.audio_codec, self._settings.audio_rate
+        if self._codec is None or self._codec[0] != key:
+            if name == "wav":
+                from .wav import Wav
+
+                self._codec = key, Wav(rate)
+            else:
+                from .codecs import make
+
+                self._codec = key, make(name, rate, self._clock, self._emit)
+        return self._codec[1]
+
+    def _ready(self):
+        """The Recorder, as the settings are now."""
+        key = self._settings.audio_rate, self._settings.audio_buffer_ms
+        if self._recorder is None or self._made_for != key:
+            from .recorder import Recorder
+
+            self._recorder = Recorder(self._make_stream, self._clock, self._emit, *key)
+            self._made_for = key
+        return self._recorder
+
+    def _let_go(self):
+        if not self._up.roomy:
+            self._last = self._figures()
+            self._recorder = self._codec = None
+            memory.forget("uploader.recording", *("recorders." + name for name in _RECORDING))
+
+    def _make_stream(self):
+        make = getattr(self._board, "make_microphone", None)
+        if make:
+            return make()
+        from . import microphone
+
+        return microphone.i2s(self._board.MICROPHONE, self._settings.audio_rate)
+
+    async def run(self):
+        """Make recordings for ever."""
+        while True:
+            try:
+                await self._next()
+                continue
+            except UploaderError as e:
+                self._emit("storage", reason=str(e))
+            except OSError as e:
+                # Of a driver, most likely: no memory for its buffers, say.
+                self._emit("microphone", state="failed", reason=str(e))
+            except Exception as e:
+                # A mistake of ours must not end all recording until somebody restarts it.
+                self._emit("error", reason="%s: %s" % (type(e).__name__, e), exception=e)
+            await self._clock.sleep(_ERROR_S)
+
+    async def _next(self):
+        """Wait for something that begins a recording, and make it."""
+        voice = None
+        if self._settings.voice_start and self._has("microphone"):
+            voice = await self._listen()
+        while self._wanted is None:
+            await self._clock.sleep_ms(_LOOK_MS)
+            self._look_at_the_clock()
+            if self._settings.voice_start and self._has("microphone"):
+                return
+        wanted = self._wanted
+        self._stopped = False
+        try:
+            # Where memory is short, the recording has to begin for what sends to make room.
+            if not self._up.roomy or await self._ready().open():
+                await self._record(wanted, voice if wanted[0] == "voice" else None)
+        finally:
+            if self._wanted is wanted:
+                self._wanted = None
+            self.end()
+            self._let_go()
+
+    async def _listen(self):
+        """Listen until a voice is heard or something else begins; the Voice."""
+        from .voice import listen
+
+        voice, heard = await listen(self._ready(), self._settings, self._interrupted)
+        if heard and self._wanted is None:
+            self.start("voice")
+            if self._wanted is None:
+                self._recorder.close()
+                # There is no room: told, and not at each word.
+                await self._clock.sleep(_NO_ROOM_S)
+        return voice
+
+    async def _interrupted(self):
+        """After a moment: True if something else begins, or no voice is wanted any more."""
+        await self._clock.sleep_ms(_LOOK_MS)
+        self._look_at_the_clock()
+        return bool(self._wanted) or not self._settings.voice_start
+
+    def _look_at_the_clock(self):
+        now_ms = self._clock.uptime_ms()
+        if now_ms < self._look_ms or self._wanted:
+            return
+        self._look_ms = now_ms + _SCHEDULE_MS
+        due = self._due()
+        if due and due[0] == 0 and self._clock.now() >= self._past:
+            # One that was stopped by hand, or could not be, is not begun again.
+            self._past = self._clock.now() + due[1]
+            self.start("schedule", due[1])
+
+    async def _record(self, wanted, voice):
+        by, max_s, about = wanted
+        settings = self._settings
+        segments = settings.segment_bytes, settings.segment_seconds
+        left = self.seconds_left()
+        self.recording = self._up.record(live=any(segments), **about)
+        self._wanted = None
+        self._emit("capture", id=self.recording.id, by=by, seconds_left=left)
+        self._tell = by == "command"
+        if self._tell:
+            self._up.report()
+        self._ends_ms = self._clock.uptime_ms() + max_s * 1000 if max_s else None
+        await self._up.quiet()
+        if self._stopped:
+            return
+        beside = [self._stills(), max_s and asyncio.create_task(self._stop_after(max_s))]
+        try:
+            recorder = self._ready()
+            await recorder.record(self.recording, self._encoder(), segments, max_s, voice)
+        finally:
+            for task in beside:
+                if task:
+                    task.cancel()
+
+    async def _stop_after(self, seconds):
+        """The end of a recording whose microphone never gave as much."""
+        await self._clock.sleep(seconds + _LATE_S)
+        self.stop()
+
+    def _stills(self):
+        """A task that takes pictures beside the sound, if they are wanted; None otherwise."""
+        if not self._settings.stills_every_s:
+            return None
+        from .camera import beside
+
+        every_s = self._settings.stills_every_s
+        return beside(self.recording, self._board, self._clock, every_s, self._emit)
+
+    def end(self):
+        """End the recording that is under way, as it should be."""
+        recording, self.recording = self.recording, None
+        self._ends_ms = None
+        if recording:
+            recorder = self._recorder
+            gaps = recorder.gaps if recorder else None
+            try:
+                if recorder:
+                    recorder.close()
+                recording.end(metadata=gaps.metadata() if gaps else None)
+            except UploaderError as e:
+                self._emit("storage", reason=str(e))
+            if self._tell:
+                self._up.report()
+
+    def status(self):
+        """What there is to know, as a dict that JSON can carry; `seconds_left` is how long can
+        still be recorded. Raises StorageError."""
+        if not self._has("microphone"):
+            return {"microphone": False}
+        status = {
+            "codec": self._settings.audio_codec,
+            "seconds_left": self.seconds_left(),
+            "next_scheduled_s": self.due_s(),
+        }
+        status.update(self._figures())
+        return status
+
+    def _figures(self):
+        recorder = self._recorder
+        if not recorder:
+            return self._last
+        return {
+            "gaps": recorder.gaps.count if recorder.gaps else 0,
+            "lost_ms": recorder.gaps.lost_ms if recorder.gaps else 0,
+            "level_dbfs": round(recorder.level.dbfs()),
+            "microphone": recorder.trouble or "fine",
+        }

@@ -1,0 +1,301 @@
+"""What begins and ends recordings, in the product, on the chip's stand-ins."""
+
+import asyncio
+import json
+import os
+import struct
+
+import product
+from _support import folder
+from product import Board, app
+from wire import Service
+
+from uploader.config import check
+from uploader.errors import ConfigError
+
+
+def told(a, name):
+    """The lines of the log that tell of `name`."""
+    return [line for line in a.log.lines if " %s " % name in line + " "]
+
+
+async def running(a, seconds=1):
+    task = asyncio.create_task(a.run())
+    await asyncio.sleep(seconds)
+    return task
+
+
+def sizes(service):
+    return [len(f) for r in service.recordings.values() for f in r["files"].values()]
+
+
+async def test_each_codec_is_recorded_and_uploaded_and_smaller():
+    found = {}
+    for codec in ("wav", "adpcm", "flac"):
+        service = Service("dtok_a")
+        a = app(service, audio_codec=codec, storage=folder() + "/" + codec)
+        task = await running(a)
+        a.start()
+        await asyncio.sleep(4)
+        assert a.status()["recorder"]["codec"] == codec
+        a.stop()
+        await asyncio.sleep(5)
+        task.cancel()
+        (recording,) = service.recordings.values()
+        assert recording["status"] == "uploaded" and told(a, "gap") == []
+        found[codec] = recording["files"][0]
+    assert found["wav"][8:12] == b"WAVE" and found["wav"][20] == 1
+    assert found["adpcm"][8:12] == b"WAVE" and found["adpcm"][20] == 0x11
+    assert found["flac"][:4] == b"fLaC" and any(found["flac"][26:42])
+    assert 3.8 < len(found["wav"]) / len(found["adpcm"]) < 4.1
+    # A ramp is what a fixed predictor is best at.
+    assert len(found["flac"]) < len(found["wav"]) / 8
+
+
+async def test_the_start_and_the_status_say_how_long_can_be_recorded():
+    lefts = []
+    for codec in ("wav", "adpcm"):
+        a = app(audio_codec=codec)
+        task = await running(a)
+        a.start()
+        await asyncio.sleep(1)
+        (line,) = told(a, "capture")
+        left = int(line.split("seconds_left=")[1].split(" ")[0])
+        assert abs(a.status()["recorder"]["seconds_left"] - left) < 5
+        free = os.statvfs(folder())
+        assert 0.5 < left * (32000 if codec == "wav" else 8055) / (free[1] * free[4]) < 1.5
+        lefts.append(left)
+        a.stop()
+        await asyncio.sleep(2)
+        task.cancel()
+    assert 3.5 < lefts[1] / lefts[0] < 4.5
+
+
+async def test_too_little_room_is_refused_with_the_reason_not_recorded_for_ten_seconds():
+    a = app(min_record_s=86400, audio_rate=48000)
+    room = a.store.space.sizes
+    a.store.space.sizes = lambda: (3000000, room()[1])
+    task = await running(a)
+    a.start()
+    await asyncio.sleep(2)
+    assert a.state() != "recording" and a.store.count_pending() == 0
+    (line,) = told(a, "not_started")
+    assert "room for 31 s" in line and "by=button" in line
+    task.cancel()
+
+
+async def test_a_board_without_a_microphone_says_so():
+    class Deaf(Board):
+        MICROPHONE = None
+
+    a = app(board=Deaf())
+    task = await running(a)
+    a.command("start_recording", {"params": {}})
+    await asyncio.sleep(1)
+    (line,) = told(a, "not_started")
+    assert "no microphone" in line and "by=command" in line
+    assert a.status()["recorder"] == {"microphone": False}
+    task.cancel()
+
+
+async def test_a_remote_start_ends_by_itself():
+    for params, seconds in (
+        ({"max_duration_sec": 5}, 5),
+        ({}, 3600),
+        ({"max_duration_sec": 0}, 3600),
+    ):
+        a = app(audio_codec="flac")
+        task = await running(a)
+        a.command("start_recording", {"params": params})
+        await asyncio.sleep(min(seconds, 600) - 1)
+        assert a.state() == "recording"
+        if seconds == 5:
+            await asyncio.sleep(4)
+            assert a.state() != "recording"
+            # Its sound is as long as it was to be, to one buffer.
+            assert 5 <= a.control.samples / 16000 <= 5.13
+        task.cancel()
+        a.close()
+
+
+async def test_a_remote_recording_ends_even_if_the_microphone_stops():
+    a = app()
+    task = await running(a)
+    a.command("start_recording", {"params": {"max_duration_sec": 20}})
+    await asyncio.sleep(5)
+    a.chips.chip.dma_free = 0
+    a.chips.machine.I2S.port(0).stop_clock()
+    await asyncio.sleep(10)
+    assert a.state() == "recording" and told(a, "microphone")
+    await asyncio.sleep(12)
+    assert a.state() != "recording"
+    task.cancel()
+    (entry,) = list(a.store.pending())
+    assert entry.whole()
+
+
+async def test_gaps_are_in_the_metadata_the_events_and_the_status():
+    service = Service("dtok_a")
+    a = app(service)
+    task = await running(a)
+    a.command("start_recording", {"params": {"metadata": {"room": "7"}}})
+    await asyncio.sleep(3)
+    a.chips.chip.block(2500)
+    await asyncio.sleep(3)
+    assert len(told(a, "gap")) == 1
+    status = a.status()["recorder"]
+    assert status["gaps"] == 1 and 2000 < status["lost_ms"] < 2400
+    json.dumps(status)
+    a.stop()
+    await asyncio.sleep(5)
+    task.cancel()
+    (recording,) = service.recordings.values()
+    metadata = recording["metadata"]
+    (gap,) = metadata["gaps"]
+    assert metadata["room"] == "7"
+    assert gap["length_ms"] == status["lost_ms"] and 2500 < gap["offset_ms"] < 3600
+    # With the silence the sound is as long as the time that it took.
+    assert abs(len(recording["files"][0]) / 32000 - 8.5) < 0.5
+
+
+MONDAY = 1767571200  # 2026-01-05 00:00 UTC
+
+
+async def test_the_schedule_starts_and_ends_recordings():
+    plan = [{"days": ["mon"], "at": ["08:00"], "minutes": 1}]
+    service = Service("dtok_a")
+    now = MONDAY + 8 * 3600 - 20  # a Monday, twenty seconds before
+    a = app(service, now=now, record_schedule=plan, audio_codec="flac")
+    task = await running(a, 10)
+    assert a.state() != "recording" and 0 < a.control.due_s() < 20
+    await asyncio.sleep(15)
+    assert a.state() == "recording"
+    await asyncio.sleep(60)
+    assert a.state() != "recording"
+    await asyncio.sleep(60)
+    task.cancel()
+    (recording,) = service.recordings.values()
+    # Till the end of its minute, not for a minute from wherever it began.
+    (samples,) = struct.unpack_from(">I", recording["files"][0], 22)
+    assert abs(samples / 16000 - 60) < 2, samples
+
+
+async def test_a_scheduled_recording_that_was_stopped_by_hand_is_not_begun_again():
+    plan = [{"at": ["08:00"], "minutes": 10}]
+    a = app(now=MONDAY + 8 * 3600 + 60, record_schedule=plan)
+    task = await running(a, 5)
+    assert a.state() == "recording"
+    a.stop()
+    await asyncio.sleep(120)
+    assert a.state() != "recording" and len(told(a, "capture")) == 1
+    task.cancel()
+
+
+def test_a_board_asleep_wakes_for_its_schedule():
+    plan = [{"at": ["09:00"], "minutes": 10}]
+    a = app(now=MONDAY + 8 * 3600, record_schedule=plan, sleep_when_idle=True)
+    e = product.outcome(a, 120)
+    assert e and 3500000 < e.ms <= 3600000
+
+
+def test_what_is_no_schedule_is_refused_by_the_configuration():
+    try:
+        app(record_schedule=[{"at": ["8"], "minutes": 1}])
+    except ConfigError as e:
+        assert "record_schedule" in str(e) and "time of the day" in str(e)
+    else:
+        raise AssertionError
+
+
+async def test_a_voice_starts_a_recording_and_silence_ends_it():
+    service = Service("dtok_a")
+    a = app(service, voice_start=True, voice_silence_s=3)
+    talk = []
+
+    def sound(frame):
+        second = frame / 16000
+        loud = any(b <= second < e for b, e in talk)
+        return ((frame * 7919 >> 3) % (8000 if loud else 40)) - (4000 if loud else 20)
+
+    a.chips.machine.I2S.sound = sound
+    talk.append((8, 11))
+    task = await running(a, 7)
+    assert a.state() != "recording"
+    await asyncio.sleep(3)
+    assert a.state() == "recording"
+    await asyncio.sleep(8)
+    assert a.state() != "recording"
+    talk.clear()  # the stand-in's sound begins anew with each stream
+    await asyncio.sleep(5)
+    (recording,) = service.recordings.values()
+    assert recording["status"] == "uploaded"
+    assert 5.5 < len(recording["files"][0]) / 32000 < 8
+    (line,) = told(a, "capture")
+    assert "by=voice" in line
+    # It listens on, and a command is heard meanwhile.
+    a.command("start_recording", {})
+    await asyncio.sleep(2)
+    assert a.state() == "recording"
+    task.cancel()
+    a.close()
+
+
+async def test_stills_are_taken_beside_the_sound_each_with_its_moment():
+    class Seeing(Board):
+        def make_camera(self):
+            return self
+
+        def capture(self):
+            return b"\xff\xd8jpeg"
+
+    service = Service("dtok_a")
+    a = app(service, board=Seeing(), stills_every_s=5)
+    task = await running(a)
+    a.start()
+    await asyncio.sleep(12)
+    a.stop()
+    await asyncio.sleep(5)
+    task.cancel()
+    files = list(list(service.recordings.values())[0]["files"].values())
+    assert len([f for f in files if f[:2] == b"\xff\xd8"]) == 3
+    assert len([f for f in files if f[:4] == b"RIFF"]) == 1
+
+
+async def test_a_board_without_a_camera_says_so_and_records_the_sound():
+    service = Service("dtok_a")
+    a = app(service, stills_every_s=5)
+    task = await running(a)
+    a.start()
+    await asyncio.sleep(3)
+    a.stop()
+    await asyncio.sleep(5)
+    task.cancel()
+    (line,) = told(a, "camera")
+    assert "no camera" in line
+    assert sizes(service)[0] > 60000
+
+
+def test_a_press_that_wakes_the_board_starts_the_recording():
+    a = app(board=product.WithButton(), wake=2)
+    assert product.outcome(a, 5) is None
+    a.close()
+    assert len(told(a, "capture")) == 1
+
+
+def test_the_settings_of_the_recorder_are_checked():
+    good = {"api_url": "https://a.test", "device_token": "dtok_a", "storage": "/x", "roots": []}
+    for key, value in (
+        ("audio_codec", "mp3"),
+        ("audio_buffer_ms", 1),
+        ("audio_rate", 96000),
+        ("voice_threshold_db", 0),
+        ("record_schedule", {}),
+    ):
+        values = dict(good, allow_insecure=True, api_url="http://a.test")
+        values[key] = value
+        try:
+            check(values)
+        except ConfigError as e:
+            assert key in str(e)
+        else:
+            raise AssertionError(key)
