@@ -79,6 +79,10 @@ def expected(step, status, kind):
         if step in ("put", "complete"):
             return "done"
         return "done" if kind == "contract" and status != 204 else "retry"
+    if step == "complete" and status in (400, 422, 425):
+        # With a hash of the file: refused, it may be the hash that is not known, and is left out;
+        # 425 is asked again in the same pass.
+        return "done"
     if status < 400 or status >= 500 or status in (408, 425):
         return "retry"
     if status == 429:
