@@ -16,8 +16,8 @@ _NO_ROOM_S = const(60)
 REMOTE_MAX_S = const(3600)
 # What only a recording needs. Not the modules of machine code: those are freed by a reset only.
 _RECORDING = (
-    *("recorder", "capture", "gaps", "level", "level_plain", "microphone", "segments", "voice"),
-    *("codecs", "native", "wav", "adpcm", "adpcm_plain", "flac", "flac_plain", "camera"),
+    "recorder capture gaps level level_plain microphone segments voice"
+    " codecs native wav adpcm adpcm_plain flac flac_plain camera"
 )
 
 
@@ -164,7 +164,9 @@ class Control:
         if not self._up.roomy:
             self._last = self._figures()
             self._recorder = self._codec = None
-            memory.forget("uploader.recording", *("recorders." + name for name in _RECORDING))
+            memory.forget(
+                "uploader.recording", *("recorders." + name for name in _RECORDING.split())
+            )
 
     def _make_stream(self):
         make = getattr(self._board, "make_microphone", None)
