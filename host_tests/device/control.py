@@ -107,7 +107,9 @@ async def test_a_remote_start_ends_by_itself():
         a = app(audio_codec="flac")
         task = await running(a)
         a.command("start_recording", {"params": params})
-        await asyncio.sleep(min(seconds, 600) - 1)
+        await asyncio.sleep(1)
+        assert seconds - 2 <= a.control.ends_in_s() <= seconds
+        await asyncio.sleep(min(seconds, 60) - 2)
         assert a.state() == "recording"
         if seconds == 5:
             await asyncio.sleep(4)
