@@ -71,17 +71,16 @@ class Microphone:
         return come - self._taken
 
     async def _fill(self):
-        while True:
+        while self._left > 0:
             await asyncio.sleep_ms(10)
             waiting = self._waiting()
-            while self._buffers and waiting >= len(self._buffers[0]):
+            while self._left > 0 and self._buffers and waiting >= len(self._buffers[0]):
                 buf = self._buffers.pop(0)
                 waiting -= len(buf)
                 self._put(buf)
                 if self._handler:
                     self._handler(self)
-            if self._left <= 0 and app():
-                app().stop()
+        app().stop()
 
     def _put(self, buf):
         for at in range(0, len(buf), _BLOCK):
