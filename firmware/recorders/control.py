@@ -16,8 +16,8 @@ _NO_ROOM_S = const(60)
 REMOTE_MAX_S = const(3600)
 # What only a recording needs. Not the modules of machine code: those are freed by a reset only.
 _RECORDING = (
-    "recorder capture gaps level level_plain microphone segments voice codecs native wav adpcm "
-    "adpcm_plain flac flac_plain camera"
+    "recorder capture gaps level level_plain microphone segments voice"
+    " codecs native wav adpcm adpcm_plain flac flac_plain camera"
 )
 
 
@@ -43,6 +43,7 @@ class Control:
         self._codec = None  # ((name, rate), encoder) of the last recording
         self._pace = {}  # (name, rate): bytes per second
         self._wanted = None  # (by, most seconds, what Store.begin is told)
+        self._stream = None  # a microphone that is open already
         self._stopped = False  # the present recording was asked to end
         self._tell = False  # the service is told at once when it begins and ends
         self._ends_ms = None  # uptime at which it ends by itself
@@ -164,10 +165,14 @@ class Control:
         if not self._up.roomy:
             self._last = self._figures()
             self._recorder = self._codec = None
-            names = ["recorders." + name for name in _RECORDING.split(" ")]
-            memory.forget("uploader.recording", *names)
+            memory.forget(
+                "uploader.recording", *("recorders." + name for name in _RECORDING.split())
+            )
 
     def _make_stream(self):
+        stream, self._stream = self._stream, None
+        if stream:
+            return stream
         make = getattr(self._board, "make_microphone", None)
         if make:
             return make()
@@ -258,6 +263,9 @@ class Control:
         await self._up.quiet()
         if self._stopped:
             return
+        if not self._up.roomy:
+            # Nothing is sent meanwhile, so it is not waited for: OSError ends the recording.
+            self._stream = self._make_stream()
         beside = [self._stills(), max_s and asyncio.create_task(self._stop_after(max_s))]
         try:
             recorder = self._ready()
@@ -284,7 +292,10 @@ class Control:
     def end(self):
         """End the recording that is under way, as it should be."""
         recording, self.recording = self.recording, None
+        stream, self._stream = self._stream, None
         self._ends_ms = None
+        if stream:  # the recorder never came to take it
+            stream.deinit()
         if recording:
             recorder = self._recorder
             gaps = recorder.gaps if recorder else None

@@ -1,8 +1,7 @@
 """One pass over the queue: create, upload-url, PUT, complete, delete.
 
-With two connections each file goes straight from its upload-url to S3. With one, work is
-batched (creates and upload-urls, then PUTs, then completes), since each change between the
-API and S3 would cost a TLS handshake.
+With two connections each file goes straight from its upload-url to S3. With one, work is batched
+(creates and upload-urls, then PUTs, then completes): each change of host costs a TLS handshake.
 """
 
 from micropython import const

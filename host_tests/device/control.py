@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import struct
+import sys
 
 import product
 from _support import folder
@@ -107,7 +108,9 @@ async def test_a_remote_start_ends_by_itself():
         a = app(audio_codec="flac")
         task = await running(a)
         a.command("start_recording", {"params": params})
-        await asyncio.sleep(min(seconds, 600) - 1)
+        await asyncio.sleep(1)
+        assert seconds - 2 <= a.control.ends_in_s() <= seconds
+        await asyncio.sleep(min(seconds, 60) - 2)
         assert a.state() == "recording"
         if seconds == 5:
             await asyncio.sleep(4)
@@ -299,3 +302,38 @@ def test_the_settings_of_the_recorder_are_checked():
             assert key in str(e)
         else:
             raise AssertionError(key)
+
+
+async def test_where_memory_is_short_what_records_is_loaded_for_a_recording_and_let_go():
+    service = Service("dtok_a")
+    a = app(service, audio_codec="adpcm")
+    a.up.roomy = False
+    task = await running(a)
+    for count in (1, 2):
+        a.start()
+        await asyncio.sleep(3)
+        assert a.state() == "recording" and "uploader.sending" not in sys.modules
+        assert "recorders.recorder" in sys.modules
+        a.stop()
+        await asyncio.sleep(5)
+        for name in ("recorder", "capture", "gaps", "level", "adpcm", "codecs", "microphone"):
+            assert "recorders." + name not in sys.modules, name
+        assert a.status()["recorder"]["gaps"] == 0
+        assert [r["status"] for r in service.recordings.values()] == ["uploaded"] * count
+    task.cancel()
+
+
+async def test_where_memory_is_short_a_microphone_that_can_not_be_opened_does_not_keep_uploads():
+    a = app()
+    a.up.roomy = False
+    task = await running(a)
+    a.chips.chip.dma_free = 0
+    a.start()
+    await asyncio.sleep(5)
+    assert told(a, "microphone") and a.state() != "recording"
+    a.chips.chip.dma_free = 100000
+    a.start()
+    await asyncio.sleep(3)
+    assert a.state() == "recording"
+    task.cancel()
+    a.close()
