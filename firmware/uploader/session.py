@@ -7,7 +7,7 @@ API and S3 would cost a TLS handshake.
 
 from micropython import const
 
-from . import retry
+from . import memory, retry
 from .clock import parse_iso
 from .entry import md5_of
 from .errors import ApiError, DamagedError, StorageError, TransportError, UploaderError
@@ -71,8 +71,10 @@ class Pass:
         self._clock = session.store.clock
         self.result = None
         self.outcome = PassResult()  # what it will come to
-        http = session.s3.http
-        self._batch = 1 if http.connections() > 1 else _BATCH if http.roomy else _SMALL_BATCH
+        roomy = memory.roomy()
+        self._batch = _BATCH if roomy else _SMALL_BATCH
+        if roomy and session.settings.max_connections > 1:
+            self._batch = 1
         self._puts = []
         self._entries = []  # to be completed once all their files are sent
         self._entry = None  # the one whose `_files` are being asked upload-urls for
