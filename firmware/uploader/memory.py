@@ -13,9 +13,10 @@ from micropython import const
 
 # A heap that may grow to so much has PSRAM: on an ESP32 without it is 0.17 MB.
 _ROOMY = const(400000)
-# What the heap's second region is to have. WiFi leaves 95 KB beside the first, measured on 1.26.1
-# in an emulated ESP32: 51 KB for ESP-IDF then, of which a TLS connection takes some 33 KB.
-_SECOND = const(45056)
+# What the heap's second region is to have: what is live while a file is sent (104 KB of both).
+# WiFi leaves 95 KB beside the first, measured on 1.26.1 in an emulated ESP32: some 40 KB for
+# ESP-IDF then, of which a TLS connection takes 33 KB.
+_SECOND = const(53248)
 _STACK_MIN = const(8192)  # of a thread, which ESP-IDF takes from the same memory
 _FILL = const(4096)
 _OFTEN = const(1024)

@@ -164,7 +164,7 @@ class LinkManager:
         found = getattr(self.current, "name_servers", None)
         servers = self._settings.dns_servers + (found() if found else [])
         local = host == "localhost" or host.endswith(".local")  # RFC 6761, RFC 6762
-        if local or not (servers or found):
+        if local or host[-1:].isdigit() or not (servers or found):  # an address does not block
             return addresses(host, port, kind)
         from . import resolver
 

@@ -101,11 +101,6 @@ class Random:
 class Transport:
     """A device's requests to the shared service."""
 
-    roomy = True
-
-    def connections(self):
-        return 2
-
     async def request(self, method, url, headers=(), body=b"", max_body=0):
         await world.sleep(ROUND_TRIP_S)
         path = url[len("https://api.test") :]
