@@ -71,9 +71,8 @@ class Pass:
         self.result = None
         self.outcome = PassResult()  # what it will come to
         roomy = memory.roomy()
-        self._batch = _BATCH if roomy else _SMALL_BATCH
-        if roomy and session.settings.max_connections > 1:
-            self._batch = 1
+        several = roomy and session.settings.max_connections > 1
+        self._batch = 1 if several else _BATCH if roomy else _SMALL_BATCH
         self._puts = []
         self._entries = []  # to be completed once all their files are sent
         self._entry = None  # the one whose `_files` are being asked upload-urls for
