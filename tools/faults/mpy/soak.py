@@ -53,6 +53,9 @@ async def main():
         ticks_ms=lambda: time.ticks_add(time.ticks_ms(), virtual[0] & 0x1FFFFFFF),
         sleep_ms=sleep_ms,
     )
+    # Here waits pass at once, at the service they don't: its Date would move the moment of a file
+    # between two askings for its URL, and the service take it for another file.
+    clock.set(clock.now(), "sntp")
     store = Store(settings, clock)
     up = Uploader(settings, store, [HostLink()], event)
     task = asyncio.create_task(up.run())
