@@ -15,6 +15,7 @@ import time
 
 from micropython import const
 
+from . import memory
 from .answer import read_answer
 from .errors import DamagedError, StorageError, TransportError
 
@@ -272,6 +273,8 @@ def _read(source, mv, sent, size):
 
 
 def _transport_error(e, answered):
+    if memory.lacking(e):
+        return TransportError("memory", "out of memory: %s" % e, answered)
     code = e.errno or 0
     text = str(e.args[1]) if len(e.args) > 1 else str(e)
     # mbedTLS's own errors are large and negative; -256 and up are passed-through errnos.
@@ -284,6 +287,8 @@ def _transport_error(e, answered):
 
 def _certificate_error(e):
     # The texts are those of mbedTLS's x509 verify_info.
+    if memory.lacking(e):
+        return TransportError("memory", "out of memory: %s" % e)
     text = str(e).strip().replace("\n", ", ")
     low = text.lower()
     only_dates = "validity" in low and "trusted" not in low and "expected cn" not in low

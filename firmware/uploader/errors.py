@@ -52,10 +52,11 @@ class TransportError(UploaderError):
     """No usable HTTP answer came.
 
     `kind` is one of `dns connect closed stall link tls not_tls cert cert_time protocol
-    refused`: `not_tls` is an answer in plain text (a captive portal, say),
+    refused memory`: `not_tls` is an answer in plain text (a captive portal, say),
     `cert` is a certificate that does not prove the server, `cert_time` one whose dates
     do not fit this device's clock, `protocol` an answer that breaks HTTP's rules,
-    `refused` something this side declines to do (an address that is not https).
+    `refused` something this side declines to do (an address that is not https), `memory` that
+    it ran out (see `memory.lacking`).
     `answered` says whether any byte of an answer had arrived, `step` at which step of an
     upload it was met (one of `retry`'s; None elsewhere).
     """

@@ -5,6 +5,7 @@ files and for reading answers.
 """
 
 import asyncio
+import gc
 
 import tls
 from micropython import const
@@ -116,7 +117,19 @@ class Http:
             more = (max_body, source, size, progress)
             return await self._exchange("PUT", url, headers, b"", size, *more)
 
-    async def _exchange(self, method, url, headers, body, size, *more):
+    async def _exchange(self, *request):
+        moved = self.buffer.moved
+        try:
+            return await self._once(*request)
+        except TransportError as e:
+            # Where nothing was sent yet, once more with all the memory there is.
+            if e.kind != "memory" or self.buffer.moved != moved:
+                raise
+        self.close()
+        gc.collect()
+        return await self._once(*request)
+
+    async def _once(self, method, url, headers, body, size, *more):
         secure, host, port, target = split_url(url, self._settings.allow_insecure)
         key = (secure, host, port)
         head = _head(method, key, target, headers, size) + body
@@ -195,7 +208,8 @@ class Http:
             except BaseException as e:
                 conn.close()
                 if isinstance(e, OSError):
-                    e = TransportError("connect", "%s:%d: %s" % (host, port, e))
+                    kind = "memory" if memory.lacking(e) else "connect"
+                    e = TransportError(kind, "%s:%d: %s" % (host, port, e))
                 if not isinstance(e, TransportError):
                     raise
                 error = error or e
@@ -214,6 +228,8 @@ class Http:
                 with open(root, "rb") as f:
                     self._context.load_verify_locations(f.read())
             except (OSError, ValueError) as e:
+                if memory.lacking(e):
+                    raise TransportError("memory", "out of memory: %s: %s" % (root, e))
                 text = "root certificate %s is not usable DER: %s" % (root, e)
                 raise TransportError("cert", text)
         self._trusting = True

@@ -17,6 +17,7 @@ _ROOMY = const(400000)
 # WiFi leaves 95 KB beside the first, measured on 1.26.1 in an emulated ESP32: some 40 KB for
 # ESP-IDF then, of which a TLS connection takes 33 KB.
 _SECOND = const(53248)
+_SCARCE = const(8192)
 _STACK_MIN = const(8192)  # of a thread, which ESP-IDF takes from the same memory
 _FILL = const(4096)
 _OFTEN = const(1024)
@@ -74,6 +75,20 @@ def roomy():
     """True if recording and sending fit the heap side by side."""
     gc.collect()
     return gc.mem_free() > _ROOMY
+
+
+def lacking(error):
+    """True if an exception means that memory ran out, whatever it says: ENOMEM, EAI_MEMORY (lwIP's
+    netdb.h: 203), mbedTLS's allocation failures (their texts all end so), or a certificate that
+    is called bad while ESP-IDF has next to nothing left, which is when mbedTLS says so of good
+    ones."""
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError) and error.errno in (12, -203):
+        return True
+    if "ALLOC_FAILED" in str(error):
+        return True
+    return isinstance(error, ValueError) and 0 < _largest() < _SCARCE
 
 
 def forget(*names):

@@ -4,6 +4,8 @@ met                                            verdict    then
 ---------------------------------------------- ---------- -----------------------------------
 DNS, connect, reset, stall, TLS alert, 3xx,    RETRY      back off; the next recording or
 408, 425, 5xx, an answer that breaks the rules            link is tried
+out of memory, in any disguise                 RETRY      tried once more with all other
+                                                          connections closed; back off
 429                                            LIMIT      wait for X-RateLimit-Reset
 S3: 401, 403, 404, 405, 409; 400 for an        NEW_URL    a new upload-url, once at once,
 expired or invalid token                                  then back off: it is the URL or the

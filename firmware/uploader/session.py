@@ -230,6 +230,8 @@ class Pass:
             return
         if verdict == retry.UNVERIFIED:
             return self._later(retry.UNVERIFIED_S * (0.5 + self._clock.random()), str(e))
+        if isinstance(e, TransportError) and e.kind == "memory":
+            self._s.emit("memory", reason=str(e), **memory.figures())
         path = isinstance(e, TransportError) and e.kind in _PATH
         result = PassResult(self._wait_s(verdict, e), str(e), verdict, e.kind if path else None)
         # A refusal may be about this recording alone; a second one in a row is not.

@@ -7,7 +7,7 @@ import time
 from _support import Script, Zeros, answer, fails, raises
 from wire import Service, WiredHttp, settings
 
-from uploader import connection
+from uploader import connection, memory
 from uploader.errors import DamagedError, TransportError
 from uploader.http import Http, check_field, split_url
 
@@ -437,3 +437,62 @@ def test_header_fields_can_not_smuggle_lines():
         ("A", 7),
     ):
         raises(TransportError, check_field, name, value)
+
+
+class Poor:
+    """The socket module of a port whose memory is used up for the first `times` sockets."""
+
+    AF_INET, SOCK_STREAM = socket.AF_INET, socket.SOCK_STREAM
+    SOL_SOCKET = socket.SOL_SOCKET
+
+    def __init__(self, error, times):
+        self.error = error
+        self.left = times
+
+    def socket(self, *args):
+        if self.left:
+            self.left -= 1
+            raise self.error
+        return socket.socket(*args)
+
+
+async def test_memory_that_ran_out_is_tried_once_more_with_other_connections_closed():
+    for times, errno in ((1, 12), (2, 12), (1, -203), (2, -203)):
+        async with Script(*[answer()] * 3) as a, Script(*[answer()] * 3) as b:
+            http = client(max_connections=2)
+            await http.request("GET", a.url)
+            assert len(http.idle) == 1
+            connection.socket = Poor(OSError(errno, "poor"), times)
+            try:
+                if times == 1:
+                    assert (await http.request("GET", b.url)).status == 200
+                    assert http.idle[0].key[2] == b.port and len(http.idle) == 1
+                else:
+                    e = await fails(TransportError, http.request("GET", b.url))
+                    assert e.kind == "memory" and not http.idle, e.kind
+                    assert not b.requests
+            finally:
+                connection.socket = socket
+                http.close()
+
+
+def test_out_of_memory_is_known_in_every_disguise_and_nothing_else_is_taken_for_it():
+    lacking = memory.lacking
+    for e in (
+        OSError(12, "ENOMEM"),
+        OSError(-203, "EAI_MEMORY"),
+        OSError(-0x2890, "MBEDTLS_ERR_X509_ALLOC_FAILED+MBEDTLS_ERR_MPI_ALLOC_FAILED"),
+        OSError(-0x7F00, "MBEDTLS_ERR_SSL_ALLOC_FAILED"),
+        MemoryError(),
+    ):
+        assert lacking(e), e
+    for e in (OSError(-202, "EAI_FAIL"), OSError(104), OSError(-0x7200, "MBEDTLS_ERR_SSL_X")):
+        assert not lacking(e), e
+    bad = ValueError("The certificate is not correctly signed by the trusted CA")
+    largest = memory._largest
+    try:
+        for piece, wanted in ((0, False), (40000, False), (1500, True)):
+            memory._largest = lambda piece=piece: piece
+            assert lacking(bad) is wanted
+    finally:
+        memory._largest = largest

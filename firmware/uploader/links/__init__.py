@@ -13,6 +13,7 @@ blocks).
 
 import socket
 
+from .. import memory
 from ..errors import TransportError
 
 
@@ -22,4 +23,5 @@ def addresses(host, port, kind=socket.SOCK_STREAM):
     try:
         return [info[-1] for info in socket.getaddrinfo(host, port, socket.AF_INET, kind)]
     except OSError as e:
-        raise TransportError("dns", "no address for %s: %s" % (host, e))
+        kind = "memory" if memory.lacking(e) else "dns"
+        raise TransportError(kind, "no address for %s: %s" % (host, e))
