@@ -33,7 +33,7 @@ class Growth:
 
     def __enter__(self):
         self._fill = self._lock = None
-        piece = _largest()
+        piece = largest_piece()
         if roomy() or piece < _SECOND + _STACK_MIN:
             return
         gc.threshold(_OFTEN)  # collecting often keeps the free heap in few pieces
@@ -44,10 +44,10 @@ class Growth:
         before = _thread.stack_size((piece - _SECOND) & ~15)
         _thread.start_new_thread(lock.acquire, ())
         _thread.stack_size(before)
-        size = gc.mem_alloc() + gc.mem_free() - _largest()
+        size = gc.mem_alloc() + gc.mem_free() - largest_piece()
         # What the first region has left is used up, so that the second comes.
         self._fill = []
-        while gc.mem_alloc() + gc.mem_free() - _largest() < size + _FILL:
+        while gc.mem_alloc() + gc.mem_free() - largest_piece() < size + _FILL:
             self._fill.append(bytearray(_FILL))
         return self
 
@@ -61,7 +61,7 @@ class Growth:
         gc.collect()
 
 
-def _largest():
+def largest_piece():
     """Bytes in ESP-IDF's largest free piece; 0 on other ports."""
     try:
         import esp32
@@ -88,7 +88,7 @@ def lacking(error):
         return True
     if "ALLOC_FAILED" in str(error):
         return True
-    return isinstance(error, ValueError) and 0 < _largest() < _SCARCE
+    return isinstance(error, ValueError) and 0 < largest_piece() < _SCARCE
 
 
 def forget(*names):

@@ -489,10 +489,10 @@ def test_out_of_memory_is_known_in_every_disguise_and_nothing_else_is_taken_for_
     for e in (OSError(-202, "EAI_FAIL"), OSError(104), OSError(-0x7200, "MBEDTLS_ERR_SSL_X")):
         assert not lacking(e), e
     bad = ValueError("The certificate is not correctly signed by the trusted CA")
-    largest = memory._largest
+    largest = memory.largest_piece
     try:
         for piece, wanted in ((0, False), (40000, False), (1500, True)):
-            memory._largest = lambda piece=piece: piece
+            memory.largest_piece = lambda piece=piece: piece
             assert lacking(bad) is wanted
     finally:
-        memory._largest = largest
+        memory.largest_piece = largest
