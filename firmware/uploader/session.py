@@ -108,11 +108,10 @@ class Pass:
                     continue
                 return  # none further on is any different
             refusal = policy and not now and policy.recording(self._ended(entry))
-            if refusal:
-                self._tell(refusal, id=entry.id)
-            else:
+            if not refusal:
                 yield entry
-
+            else:
+                self._tell(refusal, id=entry.id)
         store.urgent = bool(urgent or not closed)
 
     def _ended(self, entry):
@@ -202,10 +201,9 @@ class Pass:
         if entry is self._entry:
             self._entry = self._files = None
 
-    def _tell(self, refusal, **about):
-        rule, reason, wait_s = refusal.rule, refusal.reason, refusal.wait_s
-        self._s.emit("deferred", rule=rule, reason=reason, wait_s=wait_s, **about)
-        self._later(wait_s, reason)
+    def _tell(self, no, **about):
+        self._s.emit("deferred", rule=no.rule, reason=no.reason, wait_s=no.wait_s, **about)
+        self._later(no.wait_s, no.reason)
 
     def _later(self, wait_s, reason):
         if self.outcome.wait_s is None or wait_s < self.outcome.wait_s:
