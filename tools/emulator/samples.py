@@ -20,7 +20,9 @@ def arrived(cloud: Cloud, number: int) -> bytes | None:
     for recording in cloud.recordings():
         if recording.status != "uploaded":
             continue
-        body = b"".join(cloud.media_bytes(recording, m)[_HEAD:] for m in recording.media)
+        # An upload-url that a power cut made useless leaves a medium without bytes behind.
+        sent = [m for m in recording.media if m.status == "uploaded"]
+        body = cloud.media_bytes(recording, sent[-1])[_HEAD:] if sent else b""
         if body[:4] == struct.pack("<I", number):
             return body
     return None
