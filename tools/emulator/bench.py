@@ -73,7 +73,8 @@ class Bench:
         """A flash with the product as `make deploy` copies it, the emulated board, and a
         configuration; `main` is a main.py in place of the product's, `battery` whether the
         board has one."""
-        files = package.tree(MPY / "board.py", MPY / "probe.py")
+        flags = [f"-march={package.board('esp32_generic')['arch']}"]
+        files = package.tree(MPY / "board.py", MPY / "probe.py", flags=flags)
         if main:
             files = [f for f in files if f.path != "/main.py"]
             files.append(File("/main.py", main.read_bytes()))
