@@ -20,6 +20,8 @@ def main(path, name):
         from esp32board import Board
 
         Board().install(sockets=True)
+    # Not from the depth of a test's own imports: a 32-bit build has a stack of 40 KB.
+    __import__("uploader")
     module = __import__(file)
     result = getattr(module, name)()
     if hasattr(result, "send"):
