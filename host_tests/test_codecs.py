@@ -303,6 +303,17 @@ def test_a_flac_that_was_cut_anywhere_plays_to_its_last_whole_frame(encode, cut,
     assert len(more) > cut
 
 
+@pytest.mark.parametrize("first", [0xFF, 0xFE, 0xFC, 0xF8])
+@pytest.mark.parametrize("more", range(12))
+def test_an_end_that_looks_like_a_frame_header_is_none(encode, first, more):
+    samples = speech(1)
+    unfinished = encode("flac", samples, unfinished=True)
+    end = b"\xff\xf8\x69\x08" + bytes([first]) + bytes(more)
+    got = encode.ask(cut=(unfinished + end).hex())["file"]
+    assert unfinished[42:].startswith(got[42:])
+    assert stream_info(got)[-2] >= len(samples) - BLOCK
+
+
 def test_a_flac_that_was_finished_is_left_as_it_is(encode):
     whole = encode("flac", speech(1))
     assert encode.ask(cut=whole.hex())["file"] == whole

@@ -64,6 +64,8 @@ def _header(data, at):
         more = 0
         while number << more & 0x40:
             more += 1
+        if 5 + more >= len(head):
+            return None
         number &= 0x3F >> more
         for i in range(5, 5 + more):
             number = number << 6 | head[i] & 0x3F
