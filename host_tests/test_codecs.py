@@ -38,6 +38,8 @@ class Encoder:
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
         answer = json.loads(self._process.stdout.readline())
+        if "error" in answer:
+            raise micropython.ScriptError(answer["error"])
         answer["file"] = bytes.fromhex(answer["file"])
         return answer
 
@@ -214,6 +216,14 @@ def test_any_sound_in_any_pieces_comes_back_as_it_was(encode, runs, pieces):
     small = encode("adpcm", samples, pieces=pieces)
     assert small == encode("adpcm", samples, "plain")
     assert len(small) == 60 + 512 * -(-len(samples) // 1017)
+
+
+def test_an_error_is_of_its_own_job_alone(encode):
+    before = encode("flac", noise(3000))
+    for wrong in ({"codec": "flac", "kernel": "viper", "pcm": "0"}, {"cut": "0"}):
+        with pytest.raises(micropython.ScriptError, match="Traceback"):
+            encode.ask(**wrong)
+    assert encode("flac", noise(3000)) == before
 
 
 def snr_db(samples, decoded):

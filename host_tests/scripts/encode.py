@@ -1,7 +1,8 @@
 """Encodes as it is told, a JSON line for each file: encode.py FOLDER; see test_codecs.py.
 
 Answers with the file as it would be sent, or as it is on flash (`unfinished`), and what was
-emitted; or, for `cut`, with what recovery makes of a FLAC file.
+emitted; or, for `cut`, with what recovery makes of a FLAC file. A job that raises is answered with
+its `error`, the traceback, and the next one begins with new encoders.
 """
 
 import io
@@ -95,6 +96,15 @@ def cut(job):
     return {"file": hexlify(head + data[len(head) : size]).decode()}
 
 
+def answer(job):
+    try:
+        return cut(job) if "cut" in job else encode(job)
+    except Exception as e:
+        loaded.clear()
+        told = io.StringIO()
+        sys.print_exception(e, told)
+        return {"error": told.getvalue()}
+
+
 for line in sys.stdin:
-    job = json.loads(line)
-    print(json.dumps(cut(job) if "cut" in job else encode(job)))
+    print(json.dumps(answer(json.loads(line))))
