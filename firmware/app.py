@@ -85,7 +85,7 @@ class App:
         idle_since = None
         while True:
             now = self.clock.uptime_ms()
-            alive = now < self.up.deadline_ms
+            alive = now < self.up.waiting.deadline_ms
             recording = self.control.recording
             if recording and self.control.samples == samples:
                 # A microphone that gives nothing for so long is stuck.

@@ -45,7 +45,7 @@ LAYERS = (
     "uploader.uploader",
     "uploader.owner uploader.heartbeat uploader.links.manager uploader.requests_transport"
     " uploader.sending uploader.rotation uploader.remote uploader.commands uploader.diagnostics"
-    " uploader.device",
+    " uploader.device uploader.waiting",
     "uploader.session",
     "uploader.proof",
     "uploader.api uploader.s3",

@@ -44,6 +44,7 @@ KEYS = """{
 "ntp_server": "pool.ntp.org",
 "off_peak_end": "",
 "off_peak_start": "",
+"offline_max_s": [10800, 60, 86400],
 "pause_on_low_battery": true,
 "queue_order": {"of": ["oldest", "newest", "priority"]},
 "radio_idle_timeout_s": [180, 0, 2540],

@@ -29,6 +29,7 @@ class Heartbeat:
         self._clock = store.clock
         self._flags = True
         self._next_ms = 0
+        self.failures = 0  # in a row
         self._trouble = False  # the last that was heard of uploads was bad
         self._waiting = False  # the service verifies what it has
         self._last = None  # hash of the last settings that an answer brought
@@ -49,7 +50,14 @@ class Heartbeat:
 
     def skip(self):
         """Let the next one be due an interval from now."""
-        self._next_ms = self._clock.uptime_ms() + self._settings.heartbeat_minutes * 60000
+        s = self._settings.heartbeat_minutes * 60
+        s = min(s << min(self.failures, 10), self._settings.patience_s(s))
+        self._next_ms = self._clock.uptime_ms() + s * 1000
+
+    def failed(self):
+        """The last one did not go through: where the board sleeps, the next waits longer."""
+        self.failures += 1
+        self.skip()
 
     def may_use(self, link):
         """True if the settings allow heartbeats over a link."""
@@ -93,6 +101,7 @@ class Heartbeat:
             answer = await api.heartbeat(fields)
         except ApiError as e:
             return await self._without(api, fields, e)
+        self.failures = 0
         if "diagnostics" in fields:
             self._diagnostics.sent()
         return answer

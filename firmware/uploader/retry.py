@@ -132,32 +132,46 @@ class Backoff:
     """Exponential waits with full jitter, capped, and never quite nothing.
 
     `random` is a callable that returns a float in [0, 1), `base_s` the most that the first
-    wait may be.
+    wait may be; `failures` is how many there were in a row.
     """
 
     def __init__(self, random, base_s=1):
         self._random = random
         self._base = base_s
-        self._failures = 0
+        self.failures = 0
 
     def reset(self):
         """Progress was made."""
-        self._failures = 0
+        self.failures = 0
 
     def next(self, cap_s=300):
         """Seconds to wait after one more failure, at most `cap_s`."""
-        top = min(cap_s, self._base << min(self._failures, 20))
-        self._failures += 1
+        top = min(cap_s, self._base << min(self.failures, 20))
+        self.failures += 1
         return max(0.1, top * self._random())
 
 
 class Patience:
-    """What outlives a pass over the queue: `backoff`, and `limited`, how many answers in a row
-    were a 429. `random` as for Backoff."""
+    """What outlives a pass over the queue: `backoff`; `limited`, how many answers in a row were a
+    429; `refused`, how many refused the token or could not be trusted. `random` as for Backoff."""
 
     def __init__(self, random):
         self.backoff = Backoff(random)
         self.limited = 0
+        self.refused = 0
+        self._random = random
+
+    def limit_s(self, error, now):
+        """Seconds to wait after one more 429: see `limit_wait`."""
+        self.limited += 1
+        return limit_wait(error, now, self._random, self.limited - 1)
+
+    def slow_s(self, most_s):
+        """Seconds until what only the owner mends is tried again: around SLOW_S, and longer each
+        time, up to around `most_s`."""
+        top = min(SLOW_S << min(self.refused, 8), most_s)
+        self.refused += 1
+        return top * (0.5 + self._random())
 
 
 class PassResult:

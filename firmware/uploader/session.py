@@ -108,6 +108,7 @@ class Pass:
                     continue
                 return  # none further on is any different
             refusal = policy and not now and policy.recording(self._ended(entry))
+            refusal = refusal or self._s.links.refuses(entry)
             if not refusal:
                 yield entry
             else:
@@ -230,8 +231,8 @@ class Pass:
             return self._later(retry.UNVERIFIED_S * (0.5 + self._clock.random()), str(e))
         if isinstance(e, TransportError) and e.kind == "memory":
             self._s.emit("memory", reason=str(e), **memory.figures())
-        path = isinstance(e, TransportError) and e.kind in _PATH
-        result = PassResult(self._wait_s(verdict, e), str(e), verdict, e.kind if path else None)
+        path = e.kind if isinstance(e, TransportError) and e.kind in _PATH else None
+        result = PassResult(self._wait_s(verdict, e, path), str(e), verdict, path)
         # A refusal may be about this recording alone; a second one in a row is not.
         if verdict in (retry.RETRY, retry.NEW_URL) and not self._failed and _may_be_its_own(e):
             self._failed = True
@@ -239,20 +240,19 @@ class Pass:
             return
         raise _Stop(result)
 
-    def _wait_s(self, verdict, e):
-        random = self._clock.random
+    def _wait_s(self, verdict, e, path):
+        patience, settings = self._patience, self._s.settings
         if verdict == retry.LIMIT:
-            patience = self._patience
-            patience.limited += 1
-            return retry.limit_wait(e, self._clock.now(), random, patience.limited - 1)
+            return patience.limit_s(e, self._clock.now())
         if verdict in (retry.TOKEN, retry.CERT):
-            return retry.SLOW_S * (0.5 + random())
-        return self._patience.backoff.next(self._s.settings.backoff_max_s)
+            return patience.slow_s(settings.patience_s(retry.SLOW_S))
+        most = settings.backoff_max_s
+        return patience.backoff.next(settings.patience_s(most) if path else most)
 
     def _progress(self):
         # A step succeeded: what failed before it no longer counts.
         self._failed = False
-        self._patience.limited = 0
+        self._patience.limited = self._patience.refused = 0
         self._patience.backoff.reset()
 
     # The steps of one recording

@@ -17,6 +17,12 @@ class Settings:
         except KeyError:
             raise AttributeError(name)
 
+    def patience_s(self, least):
+        """The longest wait between attempts at a network that is not there, or at who does not
+        answer: `least` seconds, up to `offline_max_s` for a board that sleeps meanwhile."""
+        values = self.values
+        return max(least, values["offline_max_s"]) if values.get("sleep_when_idle") else least
+
     def offset_s(self, now):
         """The local time's offset from UTC in seconds, at Unix second `now`."""
         span = self.values.get("zone")

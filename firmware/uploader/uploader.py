@@ -10,12 +10,10 @@ from .errors import ApiError, LinkError, StorageError, TransportError
 from .links.manager import LinkManager
 from .retry import PassResult
 from .settings import redact
+from .waiting import Waiting
 
 _STORAGE_S = const(30)
 _ERROR_S = const(300)
-_DAY_S = const(86400)
-# A pass's longest step without an event: a modem's recovery and registration.
-_STEP_S = const(900)
 
 
 class _Paused(Exception):
@@ -31,7 +29,7 @@ class Uploader:
     `stop_recording` from heartbeats. `device` is a Device. `http` (an Http) and `api` (a DeviceApi)
     are made from the settings if left out, `clock` is the store's. `roomy` tells whether
     recording and sending fit the heap side by side; else uploads pause while a recording is under
-    way that is not live.
+    way that is not live. `waiting` (a Waiting) knows what is waited for.
     """
 
     def __init__(
@@ -70,8 +68,7 @@ class Uploader:
             self.heartbeat = Heartbeat(settings, store, self.links, device, self.emit)
         self.roomy = memory.roomy()  # recording and sending fit the heap side by side
         self.idle = False  # nothing is pending and nothing under way
-        self.deadline_ms = 0  # uptime by which the loop shows life again
-        self._show_life()
+        self.waiting = Waiting(self.clock, self.links)
         store.listen(self.emit)
 
     def record(self, *args, **more):
@@ -139,11 +136,11 @@ class Uploader:
                 # A card pulled: what was synced is still on it. Look again after a while.
                 lost = True
                 self.emit("storage", reason=str(e))
-                await self._wait(_STORAGE_S)
+                await self._wait(_STORAGE_S, "storage")
             except Exception as e:
                 # A mistake of ours must not end the uploads of a device out of reach.
                 self.emit("error", reason="%s: %s" % (type(e).__name__, e), exception=e)
-                await self._wait(_ERROR_S)
+                await self._wait(_ERROR_S, "error")
 
     async def drain(self, timeout_s=None):
         """Upload what is pending; True once nothing is left, False if `timeout_s` seconds
@@ -172,7 +169,7 @@ class Uploader:
                 self._urgent.clear()
                 self.store.ended.clear()
                 if self._paused():
-                    await self._rest(self.store.ended)
+                    await self._rest(self.store.ended, None, "recording")
                     continue
                 result = await self._pass()
                 if result.wait_s is None:
@@ -182,7 +179,8 @@ class Uploader:
                 if result.wait_s:
                     self._close()
                     self.emit("retry", wait_s=round(result.wait_s, 1), reason=result.reason)
-                    await self._wait(result.wait_s, not result.verdict)
+                    why = "retry" if result.verdict else "deferred"
+                    await self._wait(result.wait_s, why, not result.verdict)
         finally:
             self._close()
 
@@ -335,6 +333,7 @@ class Uploader:
         try:
             await self._exchange_news()
         except (ApiError, TransportError) as e:
+            beat.failed()
             self.emit("heartbeat", state="failed", reason=str(e))
             return
         self.emit("heartbeat", state="sent")
@@ -352,46 +351,34 @@ class Uploader:
     async def _idle(self):
         """Wait for something to do."""
         self.idle = True
-        await self._rest(self.store.ended, self.heartbeat and self.heartbeat.due_s())
+        await self._rest(self.store.ended, self._beat_s(), "heartbeat")
         self.idle = False
 
-    async def _wait(self, seconds, no_error=False):
+    def _beat_s(self):
+        """Seconds until a heartbeat is due and a link for it is not left alone; None without."""
+        if not self.heartbeat:
+            return None
+        return max(self.heartbeat.due_s(), self.links.free_s(self.settings.heartbeat_radios))
+
+    async def _wait(self, seconds, why, no_error=False):
         """Wait, unless the owner wants it done now. Where it was `no_error` that ended the
         pass, a heartbeat or another recording, which may be allowed, ends the wait, too."""
-        if no_error and self.heartbeat and self.heartbeat.due_s():
-            seconds = min(seconds, self.heartbeat.due_s())
-        await self._rest(self.store.ended if no_error else self._urgent, seconds)
+        beat_s = no_error and self._beat_s()
+        if beat_s and beat_s < seconds:
+            seconds, why = beat_s, "heartbeat"
+        await self._rest(self.store.ended if no_error else self._urgent, seconds, why)
 
-    async def _rest(self, event, seconds=None):
-        """Wait for `event`, at most so many seconds (None: for ever); meanwhile the links are
-        powered down once they were idle for long."""
+    async def _rest(self, event, seconds, why):
+        """Wait for `event`, at most so many seconds (None: for ever), for what `why` says."""
         if self._paused():
             self.let_go()  # a recording began when its exchange had just ended
         if self.heartbeat and self.heartbeat.settle(self.let_go):
             return  # what was decided was decided under other settings
-        end = None if seconds is None else self.clock.uptime_ms() + int(seconds * 1000)
-        while not event.is_set():
-            due = self.links.idle_s()
-            if due == 0:
-                await self.links.down()
-                continue
-            if end is not None:
-                left = (end - self.clock.uptime_ms()) / 1000
-                if left <= 0:
-                    return
-                due = left if due is None else min(due, left)
-            self._show_life(due)
-            await self.clock.wait(event, due)
-
-    def _show_life(self, seconds=0):
-        """Promise the next sign of life: after a wait of `seconds` (None: without an end, a
-        day) and a pass's longest step."""
-        seconds = _DAY_S if seconds is None else seconds
-        self.deadline_ms = self.clock.uptime_ms() + int(seconds + _STEP_S) * 1000
+        await self.waiting.rest(event, seconds, why)
 
     def emit(self, event, **info):
         """Tell `on_event`, with no secret in the reason."""
-        self._show_life()
+        self.waiting.show_life()
         if self.heartbeat:
             self.heartbeat.note(event, info)
         if self._on_event:

@@ -1,9 +1,10 @@
 """Heartbeats: what they report, what their answer brings, once each."""
 
+import asyncio
 import json
 import os
 
-from _support import Device, Link
+from _support import Device, Link, folder
 from wire import Service
 
 from uploader.clock import iso
@@ -192,3 +193,19 @@ async def test_a_low_battery_with_nothing_to_upload_is_no_reason_to_stay_awake()
     d = Quiet(Service("dtok_a"))
     await d.run_for(60, 100)
     assert d.up.idle and not d.events
+
+
+async def test_where_the_board_sleeps_a_refused_heartbeat_is_repeated_less_and_less():
+    beats = {}
+    for sleeps in (True, False):
+        service = Service("dtok_other")
+        d = Device(
+            service, "%s/%d" % (folder(), sleeps), heartbeat_minutes=30, sleep_when_idle=sleeps
+        )
+        task = asyncio.create_task(d.up.run())
+        while d.ticks.ms < 86400000:
+            await asyncio.sleep_ms(0)
+            del d.events[:]
+        task.cancel()
+        beats[sleeps] = service.calls["heartbeat"]
+    assert 8 <= beats[True] <= 12 and 47 <= beats[False] <= 49, beats

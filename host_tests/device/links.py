@@ -221,3 +221,105 @@ async def test_a_users_own_listener_of_the_store_goes_on_hearing():
     d.record()
     assert await d.up.drain(5)
     assert heard == ["ended"] and d.seen("ended")
+
+
+async def test_a_radio_goes_off_while_what_is_pending_waits_and_on_when_that_is_due():
+    wifi = Link("wifi")
+    d = Wireless(wifi, radio_idle_timeout_s=60, upload_delay_minutes=60)
+    task = asyncio.create_task(d.up.run())
+    await d.up.links.ready()
+    d.record()
+    await turn_until(lambda: not wifi.on, 3000)
+    assert 60000 <= d.ticks.ms < 62000 and d.uploaded() == 0
+    assert 3500 < d.up.waiting.left_s() < 3541 and d.up.waiting.why == "deferred"
+    await turn_until(lambda: wifi.on, 10000)
+    task.cancel()
+    assert 3600000 <= d.ticks.ms < 3602000 and wifi.ups == 2
+
+
+async def test_a_radio_that_found_no_network_is_powered_off():
+    wifi = Link("wifi", False)
+    d = Wireless(wifi, radio_idle_timeout_s=30, wifi_idle_timeout_s=10)
+    d.record()
+    task = asyncio.create_task(d.up.run())
+    await turn_until(lambda: wifi.downs, 3000)
+    task.cancel()
+    # Fifteen seconds at most are between the first two attempts.
+    assert d.ticks.ms - 10000 < 60000 and d.up.links.idle_s() is None
+
+
+async def test_a_link_that_failed_goes_off_once_another_is_up():
+    wifi, modem = Link("wifi", False), Link("cellular")
+    n, _, _ = manager(wifi, modem)
+    assert await n.ready() is modem and wifi.downs == 1
+
+
+async def test_a_radio_is_not_brought_up_for_what_the_cap_forbids():
+    modem = Link("cellular", metered=True)
+    d = Wireless(modem, daily_data_limit_mb=1)
+    d.up.policy.meter.add(1000000 - 10000)
+    d.record()  # no longer fits
+    await d.run_until(lambda: d.seen("deferred"))
+    d.up.policy.meter.add(10000)  # and now nothing does
+    await d.run_for(3 * 3600)
+    d.up.report()
+    d.record()
+    await d.run_for(60)
+    assert modem.ups == 0 and [i["rule"] for i in d.seen("deferred")] == ["cap"] * len(
+        d.seen("deferred")
+    )
+    # At midnight it goes.
+    await d.run_until(lambda: d.uploaded() == 2)
+    now = d.store.clock.now()
+    assert now % 86400 < 60 and modem.ups == 1
+
+
+async def test_without_network_a_board_that_sleeps_tries_less_and_less_up_to_three_hours():
+    tries = {}
+    for sleeps in (True, False):
+        wifi = Link("wifi", False)
+        d = Wireless(
+            wifi, sleep_when_idle=sleeps, heartbeat_minutes=30, storage="%s/%d" % (folder(), sleeps)
+        )
+        d.store.clock.random = lambda: 0.999
+        d.record()
+        task = asyncio.create_task(d.up.run())
+        longest = last = 0
+        while d.ticks.ms < 86400000:
+            await asyncio.sleep_ms(0)
+            del d.events[:]
+            if wifi.ups > tries.get(sleeps, 0):
+                tries[sleeps] = wifi.ups
+                longest, last = max(longest, d.ticks.ms - last), d.ticks.ms
+        task.cancel()
+        assert longest < (10810000 if sleeps else 910000)
+    assert 12 < tries[True] < 20 and 90 < tries[False] < 110, tries
+
+
+async def test_heartbeats_do_not_wake_what_has_no_link_to_try():
+    wifi = Link("wifi", False)
+    d = Wireless(wifi, sleep_when_idle=True, heartbeat_minutes=30)
+    d.up.links.leave("wifi", 7200)
+    task = asyncio.create_task(d.up.run())
+    await turn_until(lambda: d.up.waiting.left_s(), 100)
+    assert 7100 < d.up.waiting.left_s() <= 7200
+    task.cancel()
+
+
+class Faint(Link):
+    """One that knows its signal only while it is on, as a modem does."""
+
+    def signal_dbm(self):
+        return -120 if self.on else None
+
+
+async def test_a_weak_signal_is_looked_at_less_and_less_where_the_board_sleeps():
+    modem = Faint("cellular", metered=True)
+    d = Wireless(modem, sleep_when_idle=True, min_signal_dbm=-110, heartbeat_minutes=0)
+    d.record()
+    task = asyncio.create_task(d.up.run())
+    while d.ticks.ms < 86400000:
+        await asyncio.sleep_ms(0)
+        del d.events[:]
+    task.cancel()
+    assert 5 < modem.ups < 60, modem.ups

@@ -34,6 +34,7 @@ class LinkManager:
         self._emit = emit
         self._cool = {}  # link name: [Backoff, uptime in ms until which it is left alone]
         self._used_ms = 0  # uptime at which `current` was last used
+        self._lit = []  # those that failed, and may still be powered
         self._proved = False  # `current` has carried a file
         self._names = []  # what name servers answered, see Resolver
 
@@ -61,6 +62,8 @@ class LinkManager:
                         await self._down(self.current)
                         self._proved = False
                 self.current = link
+                for other in list(self._lit):
+                    await self._down(other)
                 self._used_ms = self._clock.uptime_ms()
                 return link
             waits.append(wait)
@@ -79,20 +82,26 @@ class LinkManager:
 
     async def _try(self, link, quiet):
         """(None, 0) if the link is up and allowed, else why not and the seconds to wait."""
+        ask = lambda: self.policy and self.policy.link(link)  # noqa: E731
+        refusal = ask()  # what no radio is needed to know
         try:
-            if not link.is_up():
-                await link.up(lambda: self.policy and self.policy.link(link), quiet)
+            if not refusal and not link.is_up():
+                await link.up(ask, quiet)
                 self._emit("link", link=link.name, state="up")
-            refusal = self.policy and self.policy.link(link)
+                refusal = ask()
         except LinkError as e:
             refusal = e.refusal
             if not refusal:
                 reason = "%s: %s" % (link.name, e)
                 self._emit("link", link=link.name, state="failed", code=e.code, reason=reason)
+                self._used_ms = self._clock.uptime_ms()
+                self._lit.append(link)
                 return reason, self._leave(link)
         if not refusal:
             return None, 0
         reason, wait_s = refusal.reason, refusal.wait_s
+        if refusal.rule != "cap":  # which the radio has to be on for: not too often
+            wait_s = max(wait_s, self._backoff_s(link, self._settings.patience_s(0)))
         self._emit("deferred", rule=refusal.rule, link=link.name, reason=reason, wait_s=wait_s)
         # Neither tried nor powered before that.
         await self._down(link)
@@ -149,6 +158,29 @@ class LinkManager:
             due = left if due is None else min(due, left)
         return due
 
+    def free_s(self, radios=None):
+        """Seconds until a link (as for `ready`) is up or may be tried; 0 if one may be."""
+        left = [
+            0 if link is self.current else max(0, self._left_ms(link)) / 1000
+            for link in self._in_order()
+            if radios is None or link.name not in _NAMED or link.name in radios
+        ]
+        return min(left) if left else 0
+
+    def refuses(self, entry):
+        """The Refusal of an Entry's next file by every link there is, so that none is brought up
+        for it; None if one of them might do."""
+        no = None
+        if self.policy and self._settings.daily_data_limit_mb:
+            for file in entry.files():
+                if not entry.sent(file["index"]):
+                    for link in self._in_order():
+                        no = self.policy.file(link, file["size"])
+                        if not no:
+                            return None
+                    break
+        return no
+
     def link_up(self):
         """False as soon as the current link is found to be down."""
         return self.current is None or self.current.is_up()
@@ -193,10 +225,11 @@ class LinkManager:
         self._cool.clear()
 
     def idle_s(self):
-        """Seconds until the current link is to be powered down; None for never."""
-        if self.current is None:
+        """Seconds until the links are to be powered down; None for never, or if none is on."""
+        link = self.current or (self._lit and self._lit[-1])
+        if not link:
             return None
-        idle_s = self._settings.values.get(self.current.name + "_idle_timeout_s", -1)
+        idle_s = self._settings.values.get(link.name + "_idle_timeout_s", -1)
         if idle_s < 0:
             idle_s = self._settings.radio_idle_timeout_s
         if not idle_s:
@@ -212,6 +245,8 @@ class LinkManager:
     async def _down(self, link):
         was = link.is_up()
         await link.down()
+        if link in self._lit:
+            self._lit.remove(link)
         if was and not link.is_up():
             self._emit("link", link=link.name, state="down")
         if link.metered and self.policy:
@@ -223,8 +258,17 @@ class LinkManager:
     def _leave(self, link, wait_s=None):
         """Leave a link alone for `wait_s` seconds, or, if it failed, longer each time; returns
         the seconds."""
-        cool = self._cool.setdefault(link.name, [Backoff(self._clock.random, _COOL_S), 0])
         if wait_s is None:
-            wait_s = cool[0].next(_COOL_MAX_S)
-        cool[1] = self._clock.uptime_ms() + int(wait_s * 1000)
+            wait_s = self._backoff_s(link, self._settings.patience_s(_COOL_MAX_S))
+        self.leave(link.name, wait_s)
         return wait_s
+
+    def _backoff_s(self, link, most_s):
+        return self._cooling(link.name)[0].next(most_s)
+
+    def _cooling(self, name):
+        return self._cool.setdefault(name, [Backoff(self._clock.random, _COOL_S), 0])
+
+    def leave(self, name, seconds):
+        """Leave the link of that name alone for so long."""
+        self._cooling(name)[1] = self._clock.uptime_ms() + int(seconds * 1000)

@@ -193,6 +193,9 @@ class Link:
 
     policy = None
 
+    def refuses(self, entry):
+        return None
+
     def better(self):
         return False
 
