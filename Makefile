@@ -62,6 +62,9 @@ provision: .venv/ready ## write networks, token, certificates (PORT=, ARGS='--fi
 status: .venv/ready ## what a device is doing (PORT=, ARGS=--json)
 	@$(DEVICE) status $(AT) $(ARGS)
 
+doctor: .venv/ready ## what is in the way of an upload, from the cable to the cloud (PORT=, ARGS=--json)
+	@$(DEVICE) doctor $(ON) $(AT) $(ARGS)
+
 logs: .venv/ready ## what happened lately on a device (PORT=)
 	@$(DEVICE) logs $(AT) $(ARGS)
 
@@ -89,5 +92,5 @@ format: .venv/ready ## rewrite the code as ruff likes it
 clean: ## remove what was built
 	rm -rf build .venv
 
-.PHONY: help venv demo cloud test crash-test fault-test service-test soak bench flash firmware deploy provision status \
+.PHONY: help venv demo cloud test crash-test fault-test service-test soak bench flash firmware deploy provision status doctor \
 	logs pull repl simulator emulator emulator-test format clean

@@ -175,6 +175,15 @@ class App:
             if not self.up.roomy:
                 memory.forget("status", "uploader.owner")
 
+    def doctor(self):
+        """Print what an upload needs, a line each: ok, or what to do. After Ctrl-C."""
+        import doctor
+
+        try:
+            doctor.run(self)
+        finally:
+            memory.forget("doctor", "recorders.trial")
+
     async def run(self):
         """Run for ever."""
         self._event("boot", {"version": __version__, "board": self.board.NAME})

@@ -7,17 +7,21 @@ It is the `micropython` of the package that pyproject.toml names, unless the env
 """
 
 import functools
+import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 # By number: "The mpy-cross and .mpy files" in MicroPython's documentation.
 _ARCHITECTURES = (None, "x86", "x64", "armv6", "armv6m", "armv7m", "armv7em", "armv7emsp")
 _ARCHITECTURES += ("armv7emdp", "xtensa", "xtensawin", "rv32imc", "rv64imc")
+# What was compiled is kept: a deploy of what did not change takes a second, not ten.
+_CACHE = Path(__file__).parents[1] / "build/mpy"
 _TOLD = 2000  # characters of each stream that an error repeats
 
 
@@ -116,13 +120,28 @@ def compile(source: Path, target: Path, *flags: str):
     Modules of machine code, `*_viper.py`, are compiled for the interpreter unless a flag says
     -march; for one that takes none, for an ESP32, so that it refuses them as a board would.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     if source.stem.endswith("_viper") and not any(flag.startswith("-march") for flag in flags):
         flags += (f"-march={architecture(interpreter()) or 'xtensawin'}",)
-    line = [compiler(), "-O3", *flags, "-s", source.name, "-o", target, source]
-    result = subprocess.run(line, capture_output=True, text=True, timeout=60)
-    if result.returncode:
-        raise CompileError(f"mpy-cross refused {source.name}: {result.stderr.strip()}")
+    flags = ("-O3", *flags, "-s", source.name)
+    kept = _CACHE / _fingerprint(source, compiler(), flags)
+    if not kept.exists():
+        _CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=_CACHE) as folder:
+            made = Path(folder) / "made.mpy"
+            line = [compiler(), *flags, "-o", made, source]
+            result = subprocess.run(line, capture_output=True, text=True, timeout=60)
+            if result.returncode:
+                raise CompileError(f"mpy-cross refused {source.name}: {result.stderr.strip()}")
+            made.replace(kept)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(kept, target)
+
+
+def _fingerprint(source: Path, compiler: str, flags: tuple[str, ...]) -> str:
+    """What a compiled file depends on."""
+    facts = os.stat(compiler)
+    known = (compiler, facts.st_mtime_ns, facts.st_size, flags, source.read_bytes())
+    return hashlib.sha256(repr(known).encode()).hexdigest()[:32] + ".mpy"
 
 
 def compile_tree(folder: Path, modules: Iterable[Path], out: Path, *flags: str) -> Path:

@@ -39,7 +39,7 @@ _EXCEPTED_PARAMETERS = 10
 LAYERS = (
     "main",
     "app board",
-    "status",
+    "doctor status",
     "recorders recorders.*",
     "uploader",
     "uploader.uploader",

@@ -173,12 +173,9 @@ class Control:
         stream, self._stream = self._stream, None
         if stream:
             return stream
-        make = getattr(self._board, "make_microphone", None)
-        if make:
-            return make()
         from . import microphone
 
-        return microphone.i2s(self._board.MICROPHONE, self._settings.audio_rate)
+        return microphone.of(self._board, self._settings.audio_rate)
 
     async def run(self):
         """Make recordings for ever."""

@@ -31,6 +31,15 @@ def i2s(pins, rate=16000):
     )
 
 
+def of(board, rate=16000):
+    """A stream of a board's microphone, as `machine.I2S` gives it; None if there is none."""
+    make = getattr(board, "make_microphone", None)
+    if make:
+        return make()
+    pins = getattr(board, "MICROPHONE", None)
+    return i2s(pins, rate) if pins else None
+
+
 async def opened(make, clock, emit, wanted):
     """What `make()` gives; None once `wanted()` is False.
 

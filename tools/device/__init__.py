@@ -1,1 +1,1 @@
-"""`make flash deploy provision status logs pull repl`: a device over USB, through mpremote."""
+"""`make flash deploy provision status doctor logs pull repl`: a device over USB, by mpremote."""

@@ -13,11 +13,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
+from rich.text import Text
 
 from . import deploy as deploying
+from . import doctor as doctoring
 from . import image, package
 from . import provision as provisioning
 from .connection import Device, DeviceError, check_version, choose, minimum
+from .trust import S3_URL
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 console = Console(highlight=False)
@@ -219,6 +222,27 @@ def _memory(figures: dict) -> str:
 
 
 @app.command()
+def doctor(
+    port: Port = None,
+    board: Board = None,
+    s3_url: Annotated[str, typer.Option(help="Where the service keeps its files.")] = S3_URL,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+):
+    """Look at all that an upload needs, from the cable to the cloud: ok, or what to do."""
+    checks = []
+    for check in doctoring.examine(port, board, s3_url):
+        checks.append(check)
+        if not as_json:
+            mark = {True: "[green]ok[/] ", False: "[red]BAD[/]", None: "-  "}[check.ok]
+            text = Text(f" {check.name:<14} {check.text}")
+            console.print(Text.from_markup(mark) + text, soft_wrap=True)
+    report = doctoring.as_json(checks)
+    if as_json:
+        print(json.dumps(report, indent=1))
+    raise typer.Exit(0 if report["ok"] else 1)
+
+
+@app.command()
 def logs(port: Port = None):
     """What happened lately on a device."""
     with Device(port) as device:
@@ -257,8 +281,7 @@ def repl(port: Port = None):
 def main() -> int:
     """Run a command; the exit status."""
     try:
-        app(standalone_mode=False)
-        return 0
+        return app(standalone_mode=False) or 0
     except DeviceError as e:
         console.print(f"[red]error:[/] {e}", soft_wrap=True)
         return 1

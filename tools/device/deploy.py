@@ -1,7 +1,7 @@
 """Copying to a device what changed, and nothing else."""
 
 from .connection import Device, DeviceError, explain
-from .package import File
+from .package import BESIDE, File
 
 _HASHES = """
 import os, hashlib
@@ -35,7 +35,7 @@ def look(path):
 for folder in folders:
     walk(folder)
 look("/main.py")
-for name in ("app", "board", "status"):
+for name in names:
     look("/lib/" + name + ".mpy")
     look("/lib/" + name + ".py")
 """
@@ -52,7 +52,7 @@ def check_platform(device: Device, board: dict):
             f"{device.port} runs one for {platform} ({device.info['machine']})."
         )
     chip = board["chip"]
-    if chip and chip.upper() not in device.info["machine"].upper().replace("-", ""):
+    if chip and chip != chip_of(device.info["machine"]):
         raise DeviceError(
             f"BOARD={board['name']} has an {chip}, but the device at {device.port} says that it is "
             f"{device.info['machine']!r}."
@@ -64,6 +64,12 @@ def check_platform(device: Device, board: dict):
         )
 
 
+def chip_of(machine: str) -> str:
+    """The chip that MicroPython runs on, as esptool calls it: sys.implementation's `_machine` is
+    the board's name, "with" and the chip's (MicroPython's py/modsys.c)."""
+    return machine.rpartition("with ")[2].lower().replace("-", "")
+
+
 def present(device: Device, advance=lambda n: None) -> dict[str, str]:
     """SHA-256 by path of what of ours is on the device; `advance(n)` is told of bytes read."""
 
@@ -71,7 +77,7 @@ def present(device: Device, advance=lambda n: None) -> dict[str, str]:
         if byte == b".":
             advance(_PIECE)
 
-    return device.ask(_HASHES, hear, folders=_FOLDERS)
+    return device.ask(_HASHES, hear, folders=_FOLDERS, names=[*BESIDE, "board"])
 
 
 def copy(

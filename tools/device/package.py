@@ -16,6 +16,8 @@ BOARDS = ROOT / "boards"
 # Not for every device: the plug-in for another HTTP client.
 _LEFT_OUT = {"uploader/requests_transport.py"}
 _SOURCES = ("uploader", "recorders")
+# What stands beside those folders, main.py left out.
+BESIDE = ("app", "doctor", "status")
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def board(name: str | None) -> dict:
 
 def modules() -> list[Path]:
     """Every module of firmware/ but main.py, relative to it."""
-    found = [FIRMWARE / "app.py", FIRMWARE / "status.py"]
+    found = [FIRMWARE / f"{name}.py" for name in BESIDE]
     for folder in _SOURCES:
         found += (FIRMWARE / folder).rglob("*.py")
     return sorted(p.relative_to(FIRMWARE) for p in found)
