@@ -53,6 +53,9 @@ flash: .venv/ready ## put MicroPython on a board (BOARD=, PORT=, ARGS='--firmwar
 firmware: .venv/ready ## build an image with the firmware frozen in (BOARD=, ESP_IDF=, MICROPYTHON_SRC=)
 	@$(DEVICE) firmware $(ON) $(if $(ESP_IDF),--esp-idf $(ESP_IDF)) $(if $(MICROPYTHON_SRC),--source $(MICROPYTHON_SRC))
 
+bundle: .venv/ready ## build an update, signed (BOARD=, KEY=FILE.pem, ARGS=--new-key makes the key)
+	@$(DEVICE) bundle $(ON) $(if $(KEY),--key $(KEY)) $(ARGS)
+
 deploy: .venv/ready ## copy the firmware to a device (BOARD=, PORT=)
 	@$(DEVICE) deploy $(ON) $(AT) $(ARGS)
 
@@ -92,5 +95,5 @@ format: .venv/ready ## rewrite the code as ruff likes it
 clean: ## remove what was built
 	rm -rf build .venv
 
-.PHONY: help venv demo cloud test crash-test fault-test service-test soak bench flash firmware deploy provision status doctor \
+.PHONY: help venv demo cloud test crash-test fault-test service-test soak bench flash firmware bundle deploy provision status doctor \
 	logs pull repl simulator emulator emulator-test format clean

@@ -12,6 +12,7 @@ except Exception:
 metadata(description="Recording uploader", version="0.1.0")
 package("uploader", opt=3)
 package("recorders", opt=3)
+package("updates", opt=3)
 module("app.py", opt=3)
 module("doctor.py", opt=3)
 module("status.py", opt=3)

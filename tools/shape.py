@@ -40,6 +40,7 @@ LAYERS = (
     "main",
     "app board",
     "doctor status",
+    "updates updates.*",
     "recorders recorders.*",
     "uploader",
     "uploader.uploader",
@@ -63,7 +64,7 @@ LAYERS = (
 )
 
 # Public by their documentation, whatever their names look like.
-_DOCUMENTED = {"_asdict", "_replace", "_fields", "_make", "_exit"}
+_DOCUMENTED = {"_asdict", "_replace", "_fields", "_make", "_exit", "_mpy"}
 
 
 @dataclass

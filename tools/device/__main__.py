@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 from rich.text import Text
 
+from . import bundle as bundling
 from . import deploy as deploying
 from . import doctor as doctoring
 from . import image, package
@@ -115,6 +116,29 @@ def deploy(board: Board = None, port: Port = None):
     console.print(
         f"{copied} of {len(files)} files copied, {removed} removed, all verified; restarted"
     )
+
+
+@app.command()
+def bundle(
+    board: Board = None,
+    key: Annotated[Path | None, typer.Option(help="The private key, a PEM file.")] = None,
+    new_key: Annotated[bool, typer.Option(help="Make that key first.")] = False,
+    version: Annotated[str | None, typer.Option(help="In place of the source's.")] = None,
+    downgrade: Annotated[bool, typer.Option(help="Let it replace a newer one, too.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Where to write it.")] = None,
+):
+    """Build what devices of a board are updated with over the air, signed."""
+    if key is None:
+        raise DeviceError("Which key signs it? KEY=FILE.pem; ARGS=--new-key makes one.")
+    pair = bundling.new_key(key) if new_key else bundling.read_key(key)
+    name = package.board(board)["name"]
+    version = version or package.version()
+    data = bundling.build(name, pair, version, downgrade)
+    out = out or package.ROOT / f"build/{name}-{version}.bundle"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(data)
+    console.print(f"{out}, {len(data):,} bytes", soft_wrap=True)
+    console.print(f"update_keys {pair.public}", soft_wrap=True)
 
 
 @app.command()

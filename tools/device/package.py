@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,10 @@ FIRMWARE = ROOT / "firmware"
 BOARDS = ROOT / "boards"
 # Not for every device: the plug-in for another HTTP client.
 _LEFT_OUT = {"uploader/requests_transport.py"}
-_SOURCES = ("uploader", "recorders")
+_SOURCES = ("uploader", "recorders", "updates")
+# Where the firmware lies on a device.
+SLOT = "/lib"
+_VERSION = re.compile(r'^__version__ = "(.*)"$', re.M)
 # What stands beside those folders, main.py left out.
 BESIDE = ("app", "doctor", "status")
 
@@ -56,22 +60,39 @@ def modules() -> list[Path]:
     return sorted(p.relative_to(FIRMWARE) for p in found)
 
 
-def build(name: str) -> list[File]:
-    """All files of a board, compiled by mpy-cross where MicroPython imports them."""
+def version() -> str:
+    """The firmware's version."""
+    return _VERSION.search((FIRMWARE / "uploader/__init__.py").read_text())[1]
+
+
+def within(file: File) -> str | None:
+    """A file's path within its slot, None for one outside."""
+    return file.path[len(SLOT) :] if file.path.startswith(SLOT + "/") else None
+
+
+def build(name: str, version: str | None = None) -> list[File]:
+    """All files of a board, compiled by mpy-cross where MicroPython imports them; `version` is
+    the firmware's if it is not to be the source's."""
     arch = board(name)["arch"]
     # A board that is this machine takes what its interpreter takes.
     flags = [f"-march={arch}"] if arch else []
-    return tree(BOARDS / board(name)["name"] / "board.py", flags=flags)
+    return tree(BOARDS / board(name)["name"] / "board.py", flags=flags, version=version)
 
 
-def tree(*own: Path, flags: list[str] | tuple[str, ...] = ()) -> list[File]:
+def tree(
+    *own: Path, flags: list[str] | tuple[str, ...] = (), version: str | None = None
+) -> list[File]:
     """All files of a device: those of firmware/, and `own` (its board.py) beside the modules.
-    `flags` are mpy-cross's."""
+    `flags` are mpy-cross's, `version` is as for `build`."""
     files = [File("/main.py", (FIRMWARE / "main.py").read_bytes())]
     with tempfile.TemporaryDirectory(prefix="mpy-") as folder:
         out = Path(folder) / "x.mpy"
 
         def compiled(source: Path) -> bytes:
+            if version and source == FIRMWARE / "uploader/__init__.py":
+                text = _VERSION.sub(f'__version__ = "{version}"', source.read_text())
+                source = Path(folder) / source.name
+                source.write_text(text)
             try:
                 micropython.compile(source, out, *flags)
             except micropython.CompileError as e:
@@ -80,10 +101,10 @@ def tree(*own: Path, flags: list[str] | tuple[str, ...] = ()) -> list[File]:
 
         for module in modules():
             if str(module) not in _LEFT_OUT:
-                path = "/lib/" + str(module.with_suffix(".mpy"))
+                path = f"{SLOT}/{module.with_suffix('.mpy')}"
                 files.append(File(path, compiled(FIRMWARE / module)))
         for source in own:
-            files.append(File(f"/lib/{source.stem}.mpy", compiled(source)))
+            files.append(File(f"{SLOT}/{source.stem}.mpy", compiled(source)))
     return files
 
 
