@@ -142,6 +142,9 @@ class App:
         return "idle"
 
     def _emit(self, name, **info):
+        # Not by the uploader's: that is a sign of life of its own.
+        if self.up.heartbeat:
+            self.up.heartbeat.note(name, info)
         self._event(name, info)
 
     def _event(self, name, info):

@@ -113,7 +113,7 @@ class Control:
             return None
         from uploader import schedule
 
-        return schedule.due(self._settings.record_schedule, now, self._settings.timezone_s)
+        return schedule.due(self._settings.record_schedule, now, self._settings.offset_s(now))
 
     def _has(self, what):
         return bool(

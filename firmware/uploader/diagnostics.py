@@ -29,7 +29,7 @@ class Diagnostics:
         self._device = device
         self._learned = Durable(settings.state + "/diag")
         self._counts = {"errors": {}, "links": {}, "roots": {}}
-        self._gaps = 0
+        self._gaps = [0, 0]  # their count and their milliseconds
         self._least = {}
         self._mark = self._told = None  # hash of what the last report said, and of one sent
         self._hour_ms = 0
@@ -38,13 +38,13 @@ class Diagnostics:
     def note(self, event, info):
         """Count an event."""
         if event == "gap":
-            self._gaps += info.get("samples", 1)
+            self._gaps = [self._gaps[0] + 1, self._gaps[1] + info["ms"]]
         elif event == "link" and info.get("code"):
             self._add("links", info["code"], 1)
         elif event == "certificate":
             root = info.get("root")
             self._add("roots", info.get("host", "refused"), root[:32] if root else 1)
-        elif event in _TROUBLE:
+        elif event in _TROUBLE and info.get("state") not in ("recovered", "rotated"):
             reason = info.get("reason") or ""
             self._add("errors", "http_" + reason[:3] if reason[:3].isdigit() else event, 1)
 
@@ -105,7 +105,8 @@ class Diagnostics:
             "uptime_ms": self._store.clock.uptime_ms(),
             "firmware_build_id": self._device.firmware_version,
             "reset": self._device.reset_cause,
-            "gaps": self._gaps,
+            "gaps": self._gaps[0],
+            "gaps_ms": self._gaps[1],
             "least": dict(self._least),
         }
         for sort in self._counts:

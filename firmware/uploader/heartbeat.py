@@ -66,7 +66,7 @@ class Heartbeat:
     def note(self, event, info):
         """Take notice of an Uploader's event."""
         if event in ("storage", "error", "microphone", "token", "certificate"):
-            self._trouble = info.get("state") not in ("rotated", "moved")
+            self._trouble = info.get("state") not in ("rotated", "moved", "recovered")
             if info.get("state") == "moved":
                 self.hurry()
         elif event == "proof":

@@ -8,6 +8,7 @@ import sys
 
 import product
 from _support import folder
+from heartbeat import Beaten
 from product import Board, app
 from wire import Service
 
@@ -24,6 +25,11 @@ async def running(a, seconds=1):
     task = asyncio.create_task(a.run())
     await asyncio.sleep(seconds)
     return task
+
+
+def health_told(service):
+    """The last diagnostics that a heartbeat brought."""
+    return [b["diagnostics"] for b in service.beats if "diagnostics" in b][-1]
 
 
 def sizes(service):
@@ -137,9 +143,9 @@ async def test_a_remote_recording_ends_even_if_the_microphone_stops():
     assert entry.whole()
 
 
-async def test_gaps_are_in_the_metadata_the_events_and_the_status():
-    service = Service("dtok_a")
-    a = app(service)
+async def test_gaps_are_in_the_metadata_the_events_the_status_and_the_heartbeat():
+    service = Beaten()
+    a = app(service, heartbeat_minutes=1, diagnostics=True)
     task = await running(a)
     a.command("start_recording", {"params": {"metadata": {"room": "7"}}})
     await asyncio.sleep(3)
@@ -150,7 +156,7 @@ async def test_gaps_are_in_the_metadata_the_events_and_the_status():
     assert status["gaps"] == 1 and 2000 < status["lost_ms"] < 2400
     json.dumps(status)
     a.stop()
-    await asyncio.sleep(5)
+    await asyncio.sleep(65)
     task.cancel()
     (recording,) = service.recordings.values()
     metadata = recording["metadata"]
@@ -159,6 +165,23 @@ async def test_gaps_are_in_the_metadata_the_events_and_the_status():
     assert gap["length_ms"] == status["lost_ms"] and 2500 < gap["offset_ms"] < 3600
     # With the silence the sound is as long as the time that it took.
     assert abs(len(recording["files"][0]) / 32000 - 8.5) < 0.5
+    health = health_told(service)
+    assert (health["gaps"], health["gaps_ms"]) == (1, gap["length_ms"])
+
+
+async def test_a_microphone_in_trouble_is_counted_in_the_heartbeats_diagnostics():
+    service = Beaten()
+    a = app(service, heartbeat_minutes=1, diagnostics=True)
+    a.chips.machine.I2S.sound = lambda frame: 0
+    task = await running(a, 1)
+    assert "errors" not in health_told(service)
+    a.start()
+    await asyncio.sleep(35)
+    assert a.status()["recorder"]["microphone"] == "constant"
+    await asyncio.sleep(60)
+    assert health_told(service)["errors"] == {"microphone": 1}
+    task.cancel()
+    a.close()
 
 
 MONDAY = 1767571200  # 2026-01-05 00:00 UTC
@@ -181,6 +204,18 @@ async def test_the_schedule_starts_and_ends_recordings():
     # Till the end of its minute, not for a minute from wherever it began.
     (samples,) = struct.unpack_from(">I", recording["files"][0], 22)
     assert abs(samples / 16000 - 60) < 2, samples
+
+
+async def test_the_schedule_is_by_the_zones_summer_time():
+    plan = [{"at": ["08:00"], "minutes": 10}]
+    july = MONDAY + 181 * 86400  # a Sunday, when Berlin is two hours ahead
+    a = app(now=july + 6 * 3600 - 20, record_schedule=plan, timezone="Europe/Berlin")
+    task = await running(a, 10)
+    assert a.state() != "recording" and 0 < a.control.due_s() < 20, a.control.due_s()
+    await asyncio.sleep(15)
+    assert a.state() == "recording"
+    task.cancel()
+    a.close()
 
 
 async def test_a_scheduled_recording_that_was_stopped_by_hand_is_not_begun_again():

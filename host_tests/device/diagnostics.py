@@ -63,11 +63,14 @@ async def test_a_report_has_the_reset_the_heap_and_what_went_wrong_by_kind_and_c
         d.up.emit("retry", reason="500 internal: x")
     d.up.emit("retry", reason="no progress")
     d.up.emit("link", link="wifi", state="failed", code="no_dhcp")
-    d.up.emit("gap", samples=320)
+    d.up.emit("token", state="rotated")
+    d.up.emit("microphone", state="recovered")
+    d.up.emit("gap", ms=20, samples=320)
+    d.up.emit("gap", ms=500, samples=8000)
     await d.beaten(2)
     report = d.service.reports()[-1]
     assert report["errors"] == {"http_500": 3, "retry": 1} and report["links"] == {"no_dhcp": 1}
-    assert report["gaps"] == 320
+    assert report["gaps"] == 2 and report["gaps_ms"] == 520
 
 
 async def test_what_did_not_change_is_sent_once():
@@ -129,7 +132,7 @@ async def test_over_a_metered_link_it_is_2_kb_an_hour_at_most():
     Patient.metered = True
     d = Patient(Picky())
     for _ in range(24):
-        d.up.emit("gap", samples=1)
+        d.up.emit("gap", ms=1)
         d.up.heartbeat.hurry()
         count = len(d.service.beats)
         await d.run_until(lambda: len(d.service.beats) > count)  # noqa: B023
