@@ -12,10 +12,12 @@ import pytest
 from test_cloud import Device, beat, complete, uploaded
 from test_faults import run
 
+from tools import micropython
 from tools.cloud import Cloud
 from tools.cloud.firmware import SHAPES
 from tools.cloud.limits import Limits
 from tools.cloud.webhooks import signature
+from tools.service import effects
 
 
 @pytest.fixture
@@ -128,8 +130,17 @@ def test_the_api_documents_itself_without_outside_resources(cloud):
 
 def test_generated_requests_and_a_fleet_of_a_thousand(tmp_path):
     args = ("--phases", "fuzzing,stateful", "--examples", "8", "--plot", tmp_path / "fleet.png")
+    args += ("--only", "fleet,schema")
     figures = run("tools.service", tmp_path, *args)
     assert figures["endpoints"] == 31 and figures["schema_cases"] > 200
     assert figures["schema_failures"] == 0
     assert figures["fleet_1000_drained"] == 1000 and figures["fleet_1000_ratio"] <= 1.3
     assert (tmp_path / "fleet.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_setting_of_the_services_is_felt_and_what_sha256_costs_is_measured(tmp_path):
+    figures = run("tools.service", tmp_path, "--only", "sha256,settings")
+    # Not how much: what else runs here decides that.
+    assert figures["sha256_cost_percent"].keys() == micropython.named().keys()
+    assert figures["settings_with_effect"] == len(effects.names()) > 20
+    assert figures["settings_without_effect"] == []

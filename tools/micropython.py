@@ -68,6 +68,22 @@ def facts() -> dict:
     }
 
 
+def named(interpreters: str = "") -> dict[str, str]:
+    """Paths of interpreters by what each is ("linux 1.26.0 32 bit"): those of a comma-separated
+    list, else the one in use; and the package's, whose figures are there to compare with."""
+    code = (
+        "import sys; i = sys.implementation; "
+        "print(sys.platform, '.'.join(map(str, i.version[:3])), "
+        "'64 bit' if sys.maxsize > 1 << 32 else '32 bit')"
+    )
+    found = {}
+    for name in [*filter(None, interpreters.split(",")), interpreter(), "micropython"]:
+        path = _found(name, "MICROPYTHON")
+        told = subprocess.check_output([path, "-c", code], text=True, timeout=60).strip()
+        found.setdefault(told, path)
+    return found
+
+
 def command(script: Path | str, *args, heap: str | None = None, binary=None) -> list[str]:
     """The command line that runs `script` with a Python heap of `heap` ("64k", "4m"; None: the
     interpreter's own default), in `binary` instead of the interpreter if one is given."""

@@ -16,10 +16,9 @@ from .journal import Durable
 
 # The service's names (with their group where alone they say too little) and the leaf that each
 # is. As text, because MicroPython keeps names that stand in code for ever.
-_LEAVES = """{
+LEAVES = """{
 "allow_roaming": "allow_roaming",
 "auto_sleep_minutes": "auto_sleep_minutes",
-"bitrate_kbps": "bitrate_kbps",
 "cellular_heartbeat_enabled": "cellular_heartbeat_enabled",
 "cellular_idle_timeout_seconds": "cellular_idle_timeout_s",
 "codec": "audio_codec",
@@ -81,7 +80,7 @@ def take(settings, wanted, save):
     kept = dict(durable.value)
     leaves = {}
     ignored = []
-    _flatten(wanted, "", json.loads(_LEAVES), leaves, ignored)
+    _flatten(wanted, "", json.loads(LEAVES), leaves, ignored)
     changed = []
     for names in [("off_peak_start", "off_peak_end")] + [(name,) for name in leaves]:
         part = {n: leaves.pop(n) for n in names if n in leaves}
@@ -138,8 +137,6 @@ def _check(settings, name, value):
         ok = value in (16, 24, 48) and ("audio_rate" in settings.values or value == 16)
     elif name == "audio_codec":
         ok = name in settings.values or value == "wav"
-    elif name == "bitrate_kbps":
-        ok = False  # no codec here has one
     elif name not in settings.values:
         ok = isinstance(value, bool)
     if not ok:

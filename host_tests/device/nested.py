@@ -5,7 +5,7 @@ import asyncio
 
 from product import app as made
 from product import outcome
-from remote import Remote, Roamer, goes_out, stays
+from remote import Remote, Roamer, felt_to, goes_out, stays
 from wire import Service
 
 
@@ -35,6 +35,7 @@ async def set_and_unset(d, wanted, back, felt):
     assert not await felt(d), "not taken back"
     d.boot()
     assert not await felt(d), "not taken back after a reboot"
+    felt_to(wanted)
 
 
 async def by_modem(d):
@@ -59,6 +60,17 @@ async def test_a_radio_that_is_not_enabled_is_not_used():
             connection(enabled_connections={"wifi": back}),
             by_modem,
         )
+
+
+async def test_a_modem_that_is_not_enabled_is_not_used():
+    d = Roamer()
+    d.reach(False)
+    await set_and_unset(
+        d,
+        connection(enabled_connections={"cellular": False}),
+        connection(enabled_connections={"cellular": True}),
+        stays,
+    )
 
 
 async def test_the_upload_preference_of_networks():
@@ -121,6 +133,20 @@ async def test_a_radio_that_may_not_carry_heartbeats_carries_uploads_all_the_sam
         connection(power_management={"cellular_heartbeat_enabled": False}),
         connection(power_management={"cellular_heartbeat_enabled": True}),
         silent,
+    )
+
+    async def by_modem_alone(d):
+        """Heartbeats go over the modem though WiFi, over which uploads go, is there."""
+        ups = d.cellular.ups
+        await d.run_for(2400)
+        assert await goes_out(d) and d.wifi.ups
+        return d.cellular.ups > ups
+
+    await set_and_unset(
+        Roamer(storage=Roamer().storage + "w"),
+        connection(power_management={"wifi_heartbeat_enabled": False}),
+        connection(power_management={"wifi_heartbeat_enabled": None}),
+        by_modem_alone,
     )
 
 
@@ -247,22 +273,22 @@ class Told(Service):
         return self.answer(200, {"status": "ok", "settings": self.wanted})
 
 
-def files_of(service, **more):
-    """The sizes of the files of a recording of 6 s made after the next heartbeat."""
+def files_of(service, seconds=6, **more):
+    """The size and the head of each file of a recording made after the next heartbeat."""
     a = made(service, heartbeat_minutes=60, **more)
 
     async def record():
         await asyncio.sleep(5)
         a.start()
-        await asyncio.sleep(6)
+        await asyncio.sleep(seconds)
         a.stop()
         await asyncio.sleep(5)
 
     assert outcome(a, 0, record) is None
     files = service.recordings["rec_%d" % len(service.recordings)]["files"]
-    sizes = [len(f) for f in files.values()]
+    found = [(len(f), f[:64]) for f in files.values()]
     files.clear()  # the heap is not made for all of them
-    return sizes
+    return found
 
 
 def test_streaming_cuts_a_recording_into_files_that_go_out_while_it_goes_on():
@@ -271,7 +297,7 @@ def test_streaming_cuts_a_recording_into_files_that_go_out_while_it_goes_on():
     assert len(files_of(service)) == 1
     for wanted in (upload(**streaming), {}):
         service.wanted = wanted
-        sizes = files_of(service)
+        sizes = [size for size, _ in files_of(service)]
         assert len(sizes) == 3 and 65000 < max(sizes) < 69000, sizes
     for wanted in (upload(streaming_flush_interval_seconds=2, streaming_chunk_kb=1024), {}):
         service.wanted = wanted
@@ -279,6 +305,37 @@ def test_streaming_cuts_a_recording_into_files_that_go_out_while_it_goes_on():
     for wanted in (upload(streaming_enabled=False), {}):
         service.wanted = wanted
         assert len(files_of(service)) == 1
+    felt_to(upload(streaming_flush_interval_seconds=2, **streaming))
+
+
+def test_the_codec_and_the_rate_of_the_sound():
+    """With the answer and after a reboot; taken back by null, and by the names that the service
+    has for what the device does anyway."""
+    service = Told("dtok_a")
+
+    def sound(**own):
+        ((size, head),) = files_of(service, 3, **own)
+        if head[:4] == b"fLaC":
+            return "flac", int.from_bytes(head[18:21], "big") >> 4
+        assert head[8:12] == b"WAVE" and size > 20000
+        return head[20], int.from_bytes(head[24:28], "little")
+
+    assert sound(audio_codec="flac") == ("flac", 16000)
+    for audio, becomes in (
+        ({"codec": "wav"}, (1, 16000)),
+        ({"sample_rate_khz": 24}, (1, 24000)),
+        ({"codec": "adpcm", "sample_rate_khz": 48}, (0x11, 48000)),
+        ({"codec": None, "sample_rate_khz": 16}, ("flac", 16000)),
+        ({"codec": "wav", "sample_rate_khz": 24}, (1, 24000)),
+        ({"codec": None, "sample_rate_khz": None}, ("flac", 16000)),
+    ):
+        for wanted in ({"audio": audio}, {}):
+            service.wanted = wanted
+            assert sound(audio_codec="flac") == becomes, (audio, wanted)
+    # What no encoder here makes changes nothing, nor does what goes with it.
+    service.wanted = {"audio": {"codec": "opus", "sample_rate_khz": 44, "bitrate_kbps": 32}}
+    assert sound(audio_codec="flac") == ("flac", 16000)
+    felt_to({"codec": "wav", "sample_rate_khz": 24})
 
 
 def test_auto_sleep():
@@ -296,3 +353,4 @@ def test_auto_sleep():
     for wanted in ({"power": {"auto_sleep_minutes": 0}}, {}):
         service.wanted = wanted
         assert slept_after() is None
+    felt_to({"auto_sleep_minutes": 10})

@@ -2,9 +2,12 @@
 reboot. Looked at where they are meant to be felt, not where they are kept."""
 
 import json
+import os
 
 from _support import Device, Link, folder
 from wire import Service
+
+from uploader.remote import LEAVES
 
 
 class Remote(Service):
@@ -42,6 +45,21 @@ class Roamer(Device):
         self.wifi.on = self.wifi.on and there
 
 
+def felt_to(wanted, group=""):
+    """Note that each of the settings `wanted` was felt, as a name of `remote.LEAVES`: a line each
+    in the file SETTINGS_FELT, which `make service-test` counts."""
+    path = os.getenv("SETTINGS_FELT")
+    if not path:
+        return
+    names = json.loads(LEAVES)
+    for key in wanted:
+        if isinstance(wanted[key], dict):
+            felt_to(wanted[key], key)
+        else:
+            with open(path, "a") as f:
+                f.write((key if key in names else group + "." + key) + "\n")
+
+
 async def goes_out(d):
     """True if a recording made now is uploaded within a minute."""
     before = d.uploaded()
@@ -71,6 +89,7 @@ async def takes_effect(d, wanted, felt, nested=False):
     d.service.wanted = {}
     d.boot()
     assert await felt(d), "not after a reboot"
+    felt_to(wanted)
 
 
 async def test_pause_on_low_battery():

@@ -6,7 +6,6 @@ before and after to `build/codecs.png`.
 """
 
 import json
-import os
 import subprocess
 import tempfile
 import time
@@ -37,16 +36,6 @@ def speech(seconds: float) -> numpy.ndarray:
     return (numpy.interp(at, numpy.arange(len(sound)), sound) * 32767).astype("<i2")
 
 
-def name_of(interpreter: str) -> str:
-    """What an interpreter is, as text: its version, its bits, its floats."""
-    code = (
-        "import sys; i = sys.implementation; "
-        "print(sys.platform, '.'.join(map(str, i.version[:3])), "
-        "'64 bit' if sys.maxsize > 1 << 32 else '32 bit')"
-    )
-    return subprocess.check_output([interpreter, "-c", code], text=True).strip()
-
-
 def encode(interpreter: str, codec: str, kernel: str, samples, out: Path) -> dict:
     """The script's figures for these samples; the file is at `out`."""
     pcm = out.with_suffix(".pcm")
@@ -64,15 +53,14 @@ def snr_db(samples, decoded) -> float:
     return float(10 * numpy.log10((samples.astype(float) ** 2).sum() / (error**2).sum()))
 
 
-def measure(interpreters: list[str], seconds: float, folder: Path) -> tuple[dict, dict]:
+def measure(interpreters: dict[str, str], seconds: float, folder: Path) -> tuple[dict, dict]:
     """Figures, and the sounds before and after by name."""
     samples = speech(seconds)
     sounds = {"as recorded": samples}
     speed: dict = {}
     heap: dict = {}
     figures: dict = {"realtime_factor": speed, "heap_bytes": heap}
-    for interpreter in interpreters:
-        machine = name_of(interpreter)
+    for machine, interpreter in interpreters.items():
         for codec in CODECS:
             files = []
             for word, kernel in KERNELS.items():
@@ -132,10 +120,8 @@ def main(
 ):
     """Measure the encoders."""
     start = time.monotonic()
-    named = interpreters.split(",") if interpreters else [os.environ.get("MICROPYTHON", "")]
-    wanted = list(dict.fromkeys([n for n in named if n] + ["micropython"]))
     with tempfile.TemporaryDirectory(prefix="codec-") as folder:
-        figures, sounds = measure(wanted, seconds, Path(folder))
+        figures, sounds = measure(micropython.named(interpreters), seconds, Path(folder))
     figures["blocks"] = {f"{ms} ms buffers": blocks(ms) for ms in (128, 256)}
     figures.update(figures["blocks"]["128 ms buffers"])
     figures["not_measured"] = "on a chip: a factor here says nothing of a chip's"

@@ -14,59 +14,84 @@ from tools.cloud.limits import Limits
 from tools.faults.__main__ import device
 from tools.report import finish
 
-from . import fleet, schema
+from . import effects, fleet, schema
 
 ROOT = Path(__file__).parents[2]
 DEVICES = 1000
 MAX_RATIO = 1.3
 
 
-def sha256_cost_percent(folder: Path) -> float:
-    """What SHA-256 beside MD5 adds to the time that writing a capture takes, on a disk that costs
-    next to nothing: an upper bound."""
+def sha256_cost_percent(interpreters: str, folder: Path) -> dict:
+    """What SHA-256 beside MD5 adds to the time that writing a capture takes, by interpreter, on a
+    disk that costs next to nothing: an upper bound."""
     script = Path(__file__).parent / "mpy/hashing.py"
-    runs = micropython.report(script, ROOT / "firmware", folder, heap="2m")
-    # The least of each: what else runs on this machine only adds.
-    return round((min(runs["both_ms"]) / min(runs["md5_ms"]) - 1) * 100, 1)
+    costs = {}
+    for name, path in micropython.named(interpreters).items():
+        runs = micropython.report(script, ROOT / "firmware", folder, heap="2m", binary=path)
+        # The least of each: what else runs on this machine only adds.
+        costs[name] = round((min(runs["both_ms"]) / min(runs["md5_ms"]) - 1) * 100, 1)
+    return costs
 
 
-def main(
-    phases: Annotated[
-        str, typer.Option(help="Of schemathesis: coverage, fuzzing, stateful.")
-    ] = "coverage,fuzzing,stateful",
-    examples: Annotated[int, typer.Option(help="Generated requests for each endpoint.")] = 40,
-    seed: Annotated[int, typer.Option(help="Of both (0: a new one).")] = 0,
-    out: Annotated[Path, typer.Option(help="Where to write the figures.")] = Path(
-        "build/service.json"
-    ),
-    plot: Annotated[Path, typer.Option(help="Where to draw the fleet.")] = Path("build/fleet.png"),
-):
-    """Check the cloud against its own OpenAPI document, and let a fleet drain at once."""
-    seed = seed or int(time.time()) % 10_000
-    start = time.monotonic()
+PARTS = "fleet,schema,sha256,settings"
+
+
+def _fleet(seed: int, plot: Path) -> dict:
     drained = device("fleet.py", DEVICES, 1, seed)
     fleet.draw(drained, plot)
-    effort = schema.Effort(phases, examples, seed)
-    with (
-        tempfile.TemporaryDirectory(prefix="service-") as folder,
-        Cloud(limits=Limits(10**9, 10**9)) as cloud,
-    ):
-        checked = schema.check(cloud, Path(folder), effort)
-        checked["sha256_cost_percent"] = sha256_cost_percent(Path(folder))
-    problems = checked.pop("problems")
     figures = {
-        **checked,
         "fleet_1000_ratio": drained["ratio"],
         "fleet_1000_drained": drained["drained"],
         "fleet_1000_requests_per_grant": drained["requests_per_grant"],
     }
     if drained["drained"] < DEVICES or drained["ratio"] > MAX_RATIO:
-        problems.append(f"the fleet did not drain in time: {figures}")
-    if checked["schema_failures"] and not problems:
-        problems.append("schemathesis counted failures that it did not print")
+        figures["problems"] = [f"the fleet did not drain in time: {figures}"]
+    return figures
+
+
+def _schema(effort: schema.Effort, folder: Path) -> dict:
+    with Cloud(limits=Limits(10**9, 10**9)) as cloud:
+        checked = schema.check(cloud, folder, effort)
+    if checked["schema_failures"] and not checked["problems"]:
+        checked["problems"] = ["schemathesis counted failures that it did not print"]
+    return checked
+
+
+def main(
+    only: Annotated[str, typer.Option(help="Comma-separated, of these.")] = PARTS,
+    phases: Annotated[
+        str, typer.Option(help="Of schemathesis: coverage, fuzzing, stateful.")
+    ] = "coverage,fuzzing,stateful",
+    examples: Annotated[int, typer.Option(help="Generated requests for each endpoint.")] = 40,
+    seed: Annotated[int, typer.Option(help="Of both (0: a new one).")] = 0,
+    interpreters: Annotated[
+        str, typer.Option(help="Comma-separated, for the cost of SHA-256; beside the one in use.")
+    ] = "",
+    out: Annotated[Path, typer.Option(help="Where to write the figures.")] = Path(
+        "build/service.json"
+    ),
+    plot: Annotated[Path, typer.Option(help="Where to draw the fleet.")] = Path("build/fleet.png"),
+):
+    """Check the cloud against its own OpenAPI document, let a fleet drain at once, measure what
+    SHA-256 costs, and see by their tests which settings are felt."""
+    seed = seed or int(time.time()) % 10_000
+    start = time.monotonic()
     # Other tests add their own figures to the file.
-    known = json.loads(out.read_text()) if out.exists() else {}
-    finish({**known, **figures}, out, start, seed, problems)
+    figures = json.loads(out.read_text()) if out.exists() else {}
+    problems = []
+    with tempfile.TemporaryDirectory(prefix="service-") as name:
+        folder = Path(name)
+        parts = {
+            "fleet": lambda: _fleet(seed, plot),
+            "schema": lambda: _schema(schema.Effort(phases, examples, seed), folder),
+            "sha256": lambda: {"sha256_cost_percent": sha256_cost_percent(interpreters, folder)},
+            "settings": lambda: effects.felt(folder),
+        }
+        for part in only.split(","):
+            found = parts[part]()
+            problems += found.pop("problems", [])
+            figures.update(found)
+    finish(figures, out, start, seed, problems)
 
 
 if __name__ == "__main__":
