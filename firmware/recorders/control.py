@@ -260,13 +260,13 @@ class Control:
         await self._up.quiet()
         if self._stopped:
             return
+        recorder, encoder = self._ready(), self._encoder()
         if not self._up.roomy:
             # Nothing is sent meanwhile, so it is not waited for: OSError ends the recording.
             self._stream = self._make_stream()
         beside = [self._stills(), max_s and asyncio.create_task(self._stop_after(max_s))]
         try:
-            recorder = self._ready()
-            await recorder.record(self.recording, self._encoder(), segments, max_s, voice)
+            await recorder.record(self.recording, encoder, segments, max_s, voice)
         finally:
             for task in beside:
                 if task:

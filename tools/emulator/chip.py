@@ -48,7 +48,9 @@ class Chip:
     console has said since the start, `log` a file in which that can be read as it comes,
     `booted_at` the moment of the start (time.monotonic).
 
-    Its watchdogs are off: they count the host's time and would bite whenever the host is busy.
+    Its time is counted in instructions, 8 ns each (two cores take turns: some 60 million a second
+    each), so that what is slow in the emulation, flash above all, does not look slow to the guest.
+    Its watchdogs are off: they would bite whenever the host is busy.
     """
 
     def __init__(self, flash: Path, uart1: str | None = None, wifi: bool = True, log=None):
@@ -66,6 +68,7 @@ class Chip:
     def command(self, console: str) -> list[str]:
         """QEMU's command line; `console` is the unix socket at which the console is awaited."""
         line = [find(), "-M", MACHINE, "-display", "none", "-monitor", "none"]
+        line += ["-accel", "tcg,thread=single", "-icount", "shift=3,align=off,sleep=on"]
         line += ["-drive", f"file={self._flash},if=mtd,format=raw"]
         line += ["-global", "driver=timer.esp32.timg,property=wdt_disable,value=true"]
         line += ["-nic", "user,model=esp32_wifi"] if self._wifi else ["-nic", "none"]

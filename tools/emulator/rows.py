@@ -11,11 +11,6 @@ from .session import Failed, Session
 
 # What fails today, and why; a row that passes in spite of it is shown as such.
 EXPECTED = {
-    **dict.fromkeys(
-        ("wifi", "recording", "sending", "cut"),
-        "the recorder takes 105 KB of Python heap while it records, and calls the emulated "
-        "microphone stuck: the recording does not end",
-    ),
     "ppp": "PPP comes up and names are found over it, but with the modem's code 115 KB of heap "
     "are live and ESP-IDF has 9 KB left when TLS is opened: told as memory. From files the modem "
     "needs a board with PSRAM",

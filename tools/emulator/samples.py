@@ -7,6 +7,7 @@ from tools.cloud import Cloud
 _BLOCK = 512
 _HEAD = 44  # of a WAV file
 _TEMPLATE = bytes(i * 37 & 255 for i in range(_BLOCK))
+_BUFFER = 4096  # what the microphone gives at once: silence for a gap stands between two
 
 
 def samples(number: int, size: int) -> bytes:
@@ -16,7 +17,8 @@ def samples(number: int, size: int) -> bytes:
 
 
 def arrived(cloud: Cloud, number: int) -> bytes | None:
-    """The samples of recording `number` that the cloud has acknowledged as complete, or None."""
+    """The samples of recording `number` that the cloud has acknowledged as complete, or None;
+    what the chip had no time to take and said so (event `gap`) is not among them."""
     for recording in cloud.recordings():
         if recording.status != "uploaded":
             continue
@@ -24,8 +26,20 @@ def arrived(cloud: Cloud, number: int) -> bytes | None:
         sent = [m for m in recording.media if m.status == "uploaded"]
         body = cloud.media_bytes(recording, sent[-1])[_HEAD:] if sent else b""
         if body[:4] == struct.pack("<I", number):
-            return body
+            return _without_silence(body)
     return None
+
+
+def _without_silence(body: bytes) -> bytes:
+    """The samples without the silence that the recorder put where some were lost."""
+    out, at = b"", 0
+    while at < len(body):
+        rest = body[at:].lstrip(b"\0")
+        # A block begins with its number, whose first byte is none of the zeros.
+        at = len(body) - len(rest)
+        out += rest[:_BUFFER]
+        at += _BUFFER
+    return out
 
 
 def whole(cloud: Cloud, number: int, size: int) -> bool:
