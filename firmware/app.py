@@ -10,20 +10,31 @@ from recorders.control import Control
 from recorders.log import Log
 
 from uploader import Clock, Device, Store, Uploader, __version__, load_config, memory
+from uploader.clock import unix_time
 from uploader.errors import ConfigError, StorageError
 
 CONFIG = "/config.json"
+# The longest light sleep at a time, s: the watchdog and the LED want to be seen to.
+_DOZE_S = 10
+# What keeps a board awake for `awake_s`, because more may follow.
+_STIR = ("completed", "ended", "command", "settings")
+# A boot loop: so long without a reset, ms, and what caused it is tried again.
+_CALM_MS = 3600000
+_MINUTE_S = 60
+RESETS = 5  # in a row are a boot loop: see power
 
 
 class App:
     """A device. `board` is the board's module, `settings` the Settings. `make_watchdog(ms)`
-    makes what `machine.WDT` does, `deep_sleep(ms)` sleeps (None: until the button); without
-    one there is none. `clock` and `http` (see Uploader) are made if left out."""
+    makes what `machine.WDT` does; without it there is none. `boot` is what `power.begin` tells of
+    this boot; without it the device never sleeps. `clock` and `http` (see Uploader) are made if
+    left out."""
 
-    def __init__(self, board, settings, clock=None, make_watchdog=None, deep_sleep=None, http=None):
+    def __init__(self, board, settings, clock=None, make_watchdog=None, boot=None, http=None):
         self.board = board
         self.settings = settings
         self.clock = clock or Clock(set_machine=_set_machine_time)
+        self.boot = boot or {"by": None, "resets": 0}
         keep = 40 if memory.roomy() else 10
         self.log = Log(settings.state.rstrip("/") + "/log", self._now, keep)
         self.store = Store(settings, self.clock, board.mount)
@@ -33,14 +44,19 @@ class App:
             board.links(settings, self.clock, self._event),
             self._event,
             self.command,
-            Device(board.battery, __version__, getattr(board, "charging", None), _reset_cause()),
+            Device(board.battery, __version__, getattr(board, "charging", None), self.boot["by"]),
             http,
         )
         self.led = None
         self._make_watchdog = make_watchdog
-        self._deep_sleep = deep_sleep
         self._trouble = None
+        # Uptime until which it stays awake: somebody may be there, or more may follow.
+        self._awake_ms = 0 if self.boot["by"] == "timer" else settings.awake_s * 1000
+        self._proof = False  # something of use was done since the boot
         self.control = Control(board, settings, self.up, self._emit)
+        if self.boot.get("up"):
+            self._load("uploader.asleep").unpack(self.up, self.boot["up"], self.boot["slept_s"])
+            self.control.past = self.boot["kept"].get("past", 0)
 
     # Recording
 
@@ -66,13 +82,6 @@ class App:
             await button.press()
             self.stop() if self.control.recording else self.start()
 
-    def _woken_by_button(self):
-        if getattr(self.board, "BUTTON_PIN", None) is None:
-            return False
-        import machine
-
-        return machine.wake_reason() == machine.PIN_WAKE
-
     # Watching over it
 
     async def _watch(self):
@@ -82,10 +91,9 @@ class App:
             watchdog = self._make_watchdog(self.settings.watchdog_s * 1000)
         samples = -1
         stuck_since = None
-        idle_since = None
         while True:
             now = self.clock.uptime_ms()
-            alive = now < self.up.waiting.deadline_ms
+            alive = self.only_records or now < self.up.waiting.deadline_ms
             recording = self.control.recording
             if recording and self.control.samples == samples:
                 # A microphone that gives nothing for so long is stuck.
@@ -98,38 +106,76 @@ class App:
                 watchdog.feed()
             if self.led:
                 self.led.state = self.state()
-            idle_since = (idle_since or now) if self._idle() else None
-            awake_ms = self.settings.awake_s * 1000
-            if idle_since is not None and now - idle_since > awake_ms and self._may_sleep():
-                await self._sleep()
-                idle_since = None
+            if samples > _MINUTE_S * self.settings.audio_rate:
+                self._proof = True
+            if "kept" in self.boot:
+                self._look_at_resets(now)
+                await self._sleep(now)
             await self.clock.sleep(1)
 
-    def _idle(self):
-        return self.up.idle and not self.control.busy
+    def _load(self, name):
+        """A module that is needed for a moment."""
+        __import__(name)
+        module = sys.modules[name]
+        if not self.up.roomy:
+            memory.forget(name)
+        return module
 
-    def _may_sleep(self):
-        """True where that is wished and something will wake the board."""
-        button = getattr(self.board, "BUTTON_PIN", None)
-        wakes = button is not None or self._due_ms() is not None
-        return self.settings.sleep_when_idle and wakes
+    # Sleeping
 
-    def _due_ms(self):
-        """Milliseconds until the next heartbeat or recording by schedule; None if neither."""
-        beat = self.up.heartbeat
-        due = [s for s in (beat and beat.due_s(), self.control.due_s()) if s is not None]
-        return int(min(due) * 1000) if due else None
+    def _next(self):
+        """(seconds, what for) until there is something to do, seconds None if nothing will be by
+        itself, 0 while something is under way."""
+        seconds, why = self.up.waiting.left_s(), self.up.waiting.why
+        if self.control.busy:
+            return 0, "recording"
+        due = self.control.due_s()
+        if due is not None and (seconds is None or due < seconds):
+            return due, "schedule"
+        return seconds, why
 
-    async def _sleep(self):
-        """Deep sleep until the button or the next heartbeat, unless something is to be done
-        by the time that the links are down."""
-        await self.up.links.down()
-        due_ms = self._due_ms()
-        if not self._idle() or due_ms == 0:
+    async def _sleep(self, now):
+        """Sleep until there is something to do: deeply if that is far enough away, else lightly
+        once no radio is on. Not where nothing would end it."""
+        seconds, why = self._next()
+        settings = self.settings
+        if seconds == 0 or not settings.sleep_when_idle or now < self._awake_ms:
             return
-        self._event("sleep", {"seconds": due_ms // 1000 if due_ms else None})
-        if self._deep_sleep:
-            self._deep_sleep(due_ms)
+        if seconds is None and not self.boot["pin"]:
+            return
+        if seconds is not None and seconds < settings.sleep_min_s:
+            if self.up.links.off() and seconds > 1:
+                self._load("power").doze(min(seconds - 0.5, _DOZE_S))
+            return
+        await self.up.links.down()
+        seconds, why = self._next()
+        if seconds is None or seconds >= settings.sleep_min_s // 2:
+            self._sleep_deeply(seconds, why)
+
+    def _sleep_deeply(self, seconds, why):
+        self._event("sleep", {"seconds": seconds and int(seconds), "why": why})
+        kept = self.boot["kept"]
+        kept["why"], kept["past"] = why, self.control.past
+        self._load("power").sleep(self.boot, self.up, self.clock.machine_s(), seconds)
+
+    # Boot loops
+
+    @property
+    def only_records(self):
+        """True in a boot loop: uploads, which a device can do without for a while, are left out."""
+        return self.boot["resets"] >= RESETS
+
+    def _look_at_resets(self, now):
+        if self.boot["resets"] and self._proof:
+            self.boot["resets"] = 0
+            self._load("power").proved(self.boot["kept"])
+        elif self.only_records and now > _CALM_MS and not self.control.busy:
+            import machine
+
+            power = self._load("power")
+            power.proved(self.boot["kept"])
+            power.mark("calm")
+            machine.reset()
 
     def state(self):
         """What the LED shows: one of `recorders.led.PATTERNS`."""
@@ -149,6 +195,9 @@ class App:
 
     def _event(self, name, info):
         self.log.event(name, info)
+        if name in _STIR:
+            self._awake_ms = self.clock.uptime_ms() + self.settings.awake_s * 1000
+            self._proof = self._proof or name == "completed"
         if name in ("token", "certificate") and info.get("state") not in ("rotated", "moved"):
             self._trouble = "needs_owner"
         elif name == "low_space":
@@ -189,10 +238,12 @@ class App:
 
     async def run(self):
         """Run for ever."""
-        self._event("boot", {"version": __version__, "board": self.board.NAME})
-        if self._woken_by_button():
+        self._tell_boot()
+        if self.boot["by"] == "pin":
             self.start()
-        tasks = [asyncio.create_task(self.up.run()), asyncio.create_task(self.control.run())]
+        tasks = [asyncio.create_task(self.control.run())]
+        if not self.only_records:
+            tasks.append(asyncio.create_task(self.up.run()))
         if getattr(self.board, "BUTTON_PIN", None) is not None:
             tasks.append(asyncio.create_task(self._button()))
         if getattr(self.board, "LED_PIN", None) is not None:
@@ -208,23 +259,21 @@ class App:
                 task.cancel()
             self.close()
 
+    def _tell_boot(self):
+        by = self.boot["by"]
+        if self.boot.get("up"):
+            info = {"by": by, "why": self.boot["kept"].get("why"), "slept_s": self.boot["slept_s"]}
+            self._event("wake", info)
+            return
+        info = {"version": __version__, "board": self.board.NAME, "by": by}
+        info["why"] = self.boot.get("mark")
+        self._event("boot", info)
+        if self.only_records:
+            self._event("boot_loop", {"resets": self.boot["resets"], "state": "only_records"})
+
     def close(self):
         """End what is being recorded, as it should be: Ctrl-C does not reach tasks."""
         self.control.end()
-
-
-def _reset_cause():
-    """Why this boot happened (MicroPython's machine.reset_cause), None where it is not known."""
-    try:
-        import machine
-
-        cause = machine.reset_cause()
-    except (ImportError, AttributeError):
-        return None
-    for name in ("PWRON_RESET", "HARD_RESET", "WDT_RESET", "DEEPSLEEP_RESET", "SOFT_RESET"):
-        if getattr(machine, name, None) == cause:
-            return name[:-6].lower()
-    return str(cause)
 
 
 def _set_machine_time(unix_seconds):
@@ -233,43 +282,22 @@ def _set_machine_time(unix_seconds):
     set_machine_time(unix_seconds)
 
 
-def deep_sleep(board):
-    """What `App` sleeps with on `board`: until the button or, given `ms`, until then. Returns
-    at once where neither would wake it."""
-
-    def sleep(ms):
-        import machine
-
-        button = getattr(board, "BUTTON_PIN", None)
-        if button is not None:
-            import esp32
-
-            try:
-                esp32.wake_on_ext0(machine.Pin(button, machine.Pin.IN), 0)
-            except ValueError:
-                button = None  # not one of the pins that can
-        # Without a time, and with 0, only a pin wakes it.
-        if ms:
-            machine.deepsleep(ms)
-        elif button is not None:
-            machine.deepsleep()
-
-    return sleep
-
-
 def make():
-    """Make the app of this device, or None with a line that says what is missing."""
+    """Make the app of this device, or None with a line that says what is missing, or that it is
+    in a boot loop which leaving out the uploads did not end."""
     import board
     import machine
+    import power
 
     try:
-        settings = load_config(CONFIG)
-        return App(
-            board,
-            settings,
-            make_watchdog=lambda ms: machine.WDT(timeout=ms),
-            deep_sleep=deep_sleep(board),
-        )
+        boot = power.begin(board, unix_time())
+        memory.forget("power")
+        if boot["resets"] >= 2 * RESETS:
+            print("boot_loop resets=%d state=repl: power off and on, or" % boot["resets"])
+            print("import power; power.mark('me'); power.proved(power.load()), then reset")
+            return None
+        settings = load_config(CONFIG, boot["pin"])
+        return App(board, settings, None, lambda ms: machine.WDT(timeout=ms), boot)
     except ConfigError as e:
         print("not provisioned: %s" % e)
     except StorageError as e:

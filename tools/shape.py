@@ -39,14 +39,14 @@ _EXCEPTED_PARAMETERS = 10
 LAYERS = (
     "main",
     "app board",
-    "doctor status",
+    "doctor status power",
     "updates updates.*",
     "recorders recorders.*",
     "uploader",
     "uploader.uploader",
     "uploader.owner uploader.heartbeat uploader.links.manager uploader.requests_transport"
     " uploader.sending uploader.rotation uploader.remote uploader.commands uploader.diagnostics"
-    " uploader.device uploader.waiting",
+    " uploader.device uploader.waiting uploader.asleep",
     "uploader.session",
     "uploader.proof",
     "uploader.api uploader.s3",

@@ -47,7 +47,7 @@ class Control:
         self._stopped = False  # the present recording was asked to end
         self._tell = False  # the service is told at once when it begins and ends
         self._ends_ms = None  # uptime at which it ends by itself
-        self._past = 0  # Unix seconds: what the schedule wants before it has been seen to
+        self.past = 0  # Unix seconds: what the schedule wants before it has been seen to
         self._look_ms = 0
 
     def start(self, by="command", max_s=0, about=None):
@@ -105,6 +105,8 @@ class Control:
         """Seconds until the schedule wants a recording, None if it wants none or the time is
         not known."""
         due = self._due()
+        if due and not due[0]:
+            return max(0, self.past - self._clock.now())  # one that was seen to is over then
         return due and due[0]
 
     def _due(self):
@@ -240,9 +242,9 @@ class Control:
             return
         self._look_ms = now_ms + _SCHEDULE_MS
         due = self._due()
-        if due and due[0] == 0 and self._clock.now() >= self._past:
+        if due and due[0] == 0 and self._clock.now() >= self.past:
             # One that was stopped by hand, or could not be, is not begun again.
-            self._past = self._clock.now() + due[1]
+            self.past = self._clock.now() + due[1]
             self.start("schedule", due[1])
 
     async def _record(self, wanted, voice):

@@ -8,6 +8,7 @@ _MAX_BYTES = const(8192)
 # Worth the wear: what somebody who comes later would ask for.
 _KEEP = (
     "boot",
+    "boot_loop",
     "certificate",
     "deleted",
     "error",

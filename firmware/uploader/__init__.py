@@ -20,12 +20,12 @@ __version__ = "0.1.0"
 __all__ = ("Clock", "Device", "Store", "Uploader", "load_config")
 
 
-def load_config(path):
-    """The Settings of a JSON file. Raises errors.ConfigError, whose one line names the file
-    and the key."""
+def load_config(path, pin=None):
+    """The Settings of a JSON file; `pin` tells whether the board has a pin that wakes it, if that
+    is known. Raises errors.ConfigError, whose one line names the file and the key."""
     from . import config
 
     try:
-        return config.load(path)
+        return config.load(path, pin)
     finally:
         forget(config.__name__, __name__ + ".zones")

@@ -36,6 +36,8 @@ class Clock:
     certificates' dates are checked against; without it that clock is left alone. `boot` is
     text that names this boot.
 
+    `machine_s()` is the machine's clock, whatever it shows.
+
     `floor` is a time (Unix seconds) that has certainly passed; `source` tells who the present
     one is from: `machine`, `modem`, `sntp`, `server`, or None while it is unknown.
     """
@@ -50,7 +52,7 @@ class Clock:
         random=None,
     ):
         self.random = random or _uniform
-        self._machine = machine_time or unix_time
+        self.machine_s = machine_time or unix_time
         self._ticks = ticks_ms or time.ticks_ms
         self.sleep_ms = sleep_ms or asyncio.sleep_ms
         self._set_machine = set_machine
@@ -74,7 +76,7 @@ class Clock:
         self.floor = known
         if self.source not in (None, "machine"):
             return
-        now = self._machine()
+        now = self.machine_s()
         if 0 <= now - known <= (_AHEAD_OF_FLOOR if known == FLOOR else _AHEAD):
             self._offset = now - self.uptime_ms() // 1000
             self.source = "machine"
@@ -125,7 +127,7 @@ class Clock:
         """Set the machine's clock right if the time is known and somebody moved it; True if
         it had been moved."""
         now = self.now()
-        if now is None or not self._set_machine or abs(self._machine() - now) <= _SLACK_S:
+        if now is None or not self._set_machine or abs(self.machine_s() - now) <= _SLACK_S:
             return False
         self._set_machine(now)
         return True

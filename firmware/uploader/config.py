@@ -55,6 +55,7 @@ KEYS = """{
 "segment_bytes": [0, 0, 1073741824],
 "segment_seconds": [0, 0, 86400],
 "sim_pin": "",
+"sleep_min_s": [60, 5, 86400],
 "sleep_when_idle": false,
 "stall_timeout_s": [30, 1, 600],
 "state": "",
@@ -77,10 +78,11 @@ _REQUIRED = ("api_url", "device_token", "roots", "storage")
 _NAMES = {str: "a string", int: "a whole number", bool: "true or false", list: "a list"}
 
 
-def check(values, base=""):
+def check(values, base="", pin=None):
     """The Settings of a configuration; defaults filled in.
 
     `values` is a dict. Relative paths in `storage`, `state` and `roots` are taken from `base`.
+    `pin` tells whether the board has a pin that wakes it, None if that is not known.
     Raises ConfigError, whose one line names the key, for an unknown or missing key, a wrong
     type, a number out of range, an http:// address without `allow_insecure`.
     """
@@ -93,6 +95,7 @@ def check(values, base=""):
     for key in sorted(keys):
         _check_key(key, keys, values)
     settings = Settings(keys)
+    settings.values["pin"] = pin
     _check_service(settings)
     _check_files(settings, base)
     _check_networks(settings)
@@ -206,6 +209,12 @@ def _check_times(settings):
             schedule.check(settings.record_schedule)
         except ValueError as e:
             raise ConfigError("key 'record_schedule': %s" % e)
+    if settings.sleep_when_idle and settings.values.get("pin") is False:
+        if not (settings.heartbeat_minutes or settings.record_schedule):
+            raise ConfigError(
+                "key 'sleep_when_idle': nothing would wake this board, which has no button that"
+                " can: set heartbeat_minutes or record_schedule"
+            )
     if bool(settings.off_peak_start) != bool(settings.off_peak_end):
         raise ConfigError("keys 'off_peak_start' and 'off_peak_end' go together")
 
@@ -244,8 +253,9 @@ def apply(settings, changes):
     settings.values.update(trial.values)
 
 
-def load(path):
-    """Read Settings from a JSON file. Raises ConfigError, its text beginning with the path."""
+def load(path, pin=None):
+    """Read Settings from a JSON file; `pin` as for `check`. Raises ConfigError, its text beginning
+    with the path."""
     try:
         with open(path) as f:
             values = json.load(f)
@@ -255,7 +265,7 @@ def load(path):
         raise ConfigError("%s: not valid JSON" % path)
     cut = path.rfind("/")
     try:
-        return check(values, path[: cut + 1])
+        return check(values, path[: cut + 1], pin)
     except ConfigError as e:
         raise ConfigError("%s: %s" % (path, e))
 

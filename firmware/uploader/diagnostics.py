@@ -54,6 +54,14 @@ class Diagnostics:
             both = isinstance(value, int) and isinstance(counts.get(key), int)
             counts[key[:40]] = counts[key] + value if both else value
 
+    def kept(self):
+        """What deep sleep would forget, for `resume`."""
+        return [self._counts, self._gaps, self._told]
+
+    def resume(self, kept):
+        """Go on from what `kept` said."""
+        self._counts, self._gaps, self._told = kept
+
     def sent(self):
         """The service took what `due` returned last."""
         self._told = self._mark

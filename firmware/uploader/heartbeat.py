@@ -59,6 +59,18 @@ class Heartbeat:
         self.failures += 1
         self.skip()
 
+    def kept(self):
+        """What deep sleep would forget, for `resume`, and what can be spared of it."""
+        counts = self._diagnostics.kept() if self._diagnostics else None
+        return [self.due_s(), self.failures, self._flags, self._trouble, self._last], counts
+
+    def resume(self, beat, counts, since_ms):
+        """Go on from what `kept` said at `since_ms` of the uptime."""
+        due_s, self.failures, self._flags, self._trouble, self._last = beat
+        self._next_ms = since_ms + int(due_s * 1000)
+        if counts and self._diagnostics:
+            self._diagnostics.resume(counts)
+
     def may_use(self, link):
         """True if the settings allow heartbeats over a link."""
         return link.name not in ("wifi", "cellular") or link.name in self._settings.heartbeat_radios

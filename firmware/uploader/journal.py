@@ -45,14 +45,15 @@ def read(path):
                     line += piece
             if not line:
                 return
-            value = _decode(line)
+            value = decode(line)
             if value is not None:
                 yield value
 
 
-def _decode(line):
+def decode(line):
+    """The value of a line; None if it is not whole."""
     # A body, a space, eight hex digits, and a newline, which alone may be missing.
-    if line[-1] == 10:
+    if line[-1:] == b"\n":
         line = line[:-1]
     if len(line) < 10 or line[-9] != 32:
         return None

@@ -62,13 +62,14 @@ class Uploader:
         self._link = None  # the one that open connections lead over
         self._given = http, api
         self._sending = None
-        self._patience = retry.Patience(self.clock.random)
+        self.patience = retry.Patience(self.clock.random)
         self._exchange = None  # the task that is at the network now
         if settings.heartbeat_minutes:
             self.heartbeat = Heartbeat(settings, store, self.links, device, self.emit)
         self.roomy = memory.roomy()  # recording and sending fit the heap side by side
         self.idle = False  # nothing is pending and nothing under way
         self.waiting = Waiting(self.clock, self.links)
+        self._resumed = None
         store.listen(self.emit)
 
     def record(self, *args, **more):
@@ -122,6 +123,10 @@ class Uploader:
         self._urgent.set()
         self.store.ended.set()
 
+    def resume(self, seconds, why):
+        """Have `run` begin with the rest of a wait for what `why` says (see Waiting)."""
+        self._resumed = seconds, why
+
     async def run(self):
         """Upload for ever: at once what is pending, then whenever a recording ends."""
         lost = False
@@ -130,6 +135,9 @@ class Uploader:
                 if lost:
                     self.store.reopen()
                     lost = False
+                if self._resumed:
+                    (seconds, why), self._resumed = self._resumed, None
+                    await self._wait(seconds, why, why != "retry")
                 await self._until_empty()
                 await self._idle()
             except StorageError as e:
@@ -179,7 +187,7 @@ class Uploader:
                 if result.wait_s:
                     self._close()
                     self.emit("retry", wait_s=round(result.wait_s, 1), reason=result.reason)
-                    why = "retry" if result.verdict else "deferred"
+                    why = "retry" if result.verdict else result.path or "deferred"
                     await self._wait(result.wait_s, why, not result.verdict)
         finally:
             self._close()
@@ -193,7 +201,7 @@ class Uploader:
         nothing against it; its PassResult."""
         try:
             beaten = self.heartbeat and not self.heartbeat.due_s() and await self._report()
-            work = self.sending.session.begin(self._patience)
+            work = self.sending.session.begin(self.patience)
             idle = work if isinstance(work, PassResult) else self._defer()
             if idle:
                 if beaten:
@@ -203,7 +211,7 @@ class Uploader:
             while await self._at_network(work.step()):
                 await self._at_network(self._beat())
         except LinkError as e:
-            return PassResult(e.wait_s, str(e))
+            return PassResult(e.wait_s, str(e), 0, "link")
         except _Paused:
             self.store.protect(None)
             return PassResult(0, "a recording is under way")

@@ -8,9 +8,9 @@ _STEP_S = const(900)
 
 
 class Waiting:
-    """Waits by `clock`, powering down `links` (a LinkManager). `why` says what is waited for
-    (`retry deferred heartbeat recording storage error`), `deadline_ms` is the uptime by which the
-    loop shows life again."""
+    """Waits by `clock`, powering down `links` (a LinkManager). `why` says what is waited for:
+    `retry`, `link` (none works or may be used), `deferred`, `heartbeat`, `recording`, `storage`,
+    `error`; `deadline_ms` is the uptime by which the loop shows life again."""
 
     def __init__(self, clock, links):
         self.why = ""

@@ -314,7 +314,7 @@ async def test_a_board_without_a_camera_says_so_and_records_the_sound():
 
 
 def test_a_press_that_wakes_the_board_starts_the_recording():
-    a = app(board=product.WithButton(), wake=2)
+    a = app(board=product.WithButton(), chips=product.Chips(reason="DEEPSLEEP", wake=2))
     assert product.outcome(a, 5) is None
     a.close()
     assert len(told(a, "capture")) == 1

@@ -4,9 +4,10 @@ import asyncio
 import os
 import struct
 
+import power
 import virtual
 from _support import Ticks, folder
-from app import App, deep_sleep
+from app import App
 from chip import Asleep, Reset
 from esp32board import Board as Chips
 from recorders.button import Button
@@ -74,7 +75,7 @@ class SlowDown(Board):
         return [Slow(clock, lambda: self.meanwhile())]
 
 
-def app(service=None, http=WiredHttp, board=None, now=FLOOR + 10000000, wake=0, **more):
+def app(service=None, http=WiredHttp, board=None, now=FLOOR + 10000000, chips=None, **more):
     root = folder() + "/root.der"
     with open(root, "wb") as f:
         f.write(b"\x30\x82\x01\x00")
@@ -86,14 +87,16 @@ def app(service=None, http=WiredHttp, board=None, now=FLOOR + 10000000, wake=0, 
         "ntp_server": "",
     }
     values.update(more)
-    chips = Chips(wake=wake).install()
+    chips = (chips or Chips()).install()
     virtual.install(chips.chip)
-    clock = Clock(lambda: now + chips.chip.us // 1000000, chips.chip.ticks_ms, virtual.sleep_ms)
+    machine_time = lambda: now + chips.chip.us // 1000000  # noqa: E731
+    clock = Clock(machine_time, chips.chip.ticks_ms, virtual.sleep_ms, random=lambda: 0.7)
     settings = check(values)
     wire = http((service or Service("dtok_a")).handle, settings)
     board = board or Board()
     machine = chips.machine
-    a = App(board, settings, clock, lambda ms: machine.WDT(timeout=ms), deep_sleep(board), wire)
+    boot = power.begin(board, clock.machine_s())
+    a = App(board, settings, clock, lambda ms: machine.WDT(timeout=ms), boot, wire)
     a.chips = chips
     return a
 
@@ -265,7 +268,12 @@ def test_a_board_that_may_sleep_does_once_there_is_nothing_to_do():
     e = outcome(a, 60)
     assert e and (e.ms, e.pin) == (None, 0) and a.chips.chip.us >= 20000000
     assert [r["status"] for r in service.recordings.values()] == ["uploaded"]
-    assert outcome(app(service, board=WithButton()), 60) is None
+    assert outcome(app(service, board=WithButton(), chips=again(a)), 60) is None
+
+
+def again(a, reason="SW", wake=0):
+    """The board of `a` after a reset (an ESP_RST_ name): its chip, flash and RTC memory."""
+    return Chips(a.chips.chip, reason, wake)
 
 
 def test_it_wakes_for_the_next_heartbeat():

@@ -13,7 +13,7 @@ from .common import MPY, ROOT, compiled
 _LEFT_OUT = {
     *("requests_transport", "links/host", "mount", "owner", "heartbeat", "recovery"),
     *("remote", "commands", "diagnostics", "zones", "trust"),
-    *("flac_recovery", "schedule"),
+    *("flac_recovery", "schedule", "asleep"),
 }
 # What each feature's modules are, beside the spine.
 _FEATURES = {

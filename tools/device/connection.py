@@ -178,7 +178,10 @@ class Device:
     def restart(self):
         """Reset the device, so that it runs its main.py again."""
         with contextlib.suppress(TransportError, OSError):
-            self.transport.exec_raw_no_follow("import machine\nmachine.reset()\n")
+            self.transport.exec_raw_no_follow(
+                "import machine\ntry:\n import power\n power.mark('tools')\n"
+                "except Exception:\n pass\nmachine.reset()\n"
+            )
         self.transport.in_raw_repl = False
 
 

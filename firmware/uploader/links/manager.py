@@ -28,11 +28,11 @@ class LinkManager:
     def __init__(self, links, settings, clock, policy, emit):
         self.current = None
         self.policy = policy
-        self._links = links
+        self.links = links
         self._settings = settings
         self._clock = clock
         self._emit = emit
-        self._cool = {}  # link name: [Backoff, uptime in ms until which it is left alone]
+        self.cool = {}  # link name: [Backoff, uptime in ms until which it is left alone]
         self._used_ms = 0  # uptime at which `current` was last used
         self._lit = []  # those that failed, and may still be powered
         self._proved = False  # `current` has carried a file
@@ -73,12 +73,12 @@ class LinkManager:
         raise e
 
     def _in_order(self):
-        found = [link for link in self._links if link.name not in _NAMED]
+        found = [link for link in self.links if link.name not in _NAMED]
         for name in self._settings.network_preference:
-            found += [link for link in self._links if link.name == name]
+            found += [link for link in self.links if link.name == name]
         # A preference without any link that there is would cut the device off from whoever
         # could mend it.
-        return found or self._links
+        return found or self.links
 
     async def _try(self, link, quiet):
         """(None, 0) if the link is up and allowed, else why not and the seconds to wait."""
@@ -129,7 +129,7 @@ class LinkManager:
         self._proved = True
         self.touch()
         if self.current:
-            self._cool.pop(self.current.name, None)
+            self.cool.pop(self.current.name, None)
 
     def touch(self):
         """Note that the current link was used."""
@@ -222,7 +222,7 @@ class LinkManager:
     def override(self):
         """Forget why links were left alone: the owner wishes an upload now, or the rules have
         changed."""
-        self._cool.clear()
+        self.cool.clear()
 
     def idle_s(self):
         """Seconds until the links are to be powered down; None for never, or if none is on."""
@@ -236,10 +236,14 @@ class LinkManager:
             return None
         return max(0, self._used_ms + idle_s * 1000 - self._clock.uptime_ms()) / 1000
 
+    def off(self):
+        """True if no radio is on."""
+        return self.current is None and not self._lit
+
     async def down(self):
         """Power every link down."""
         self.current = None
-        for link in self._links:
+        for link in self.links:
             await self._down(link)
 
     async def _down(self, link):
@@ -253,7 +257,7 @@ class LinkManager:
             self.policy.meter.settle()
 
     def _left_ms(self, link):
-        return self._cool.get(link.name, (None, 0))[1] - self._clock.uptime_ms()
+        return self.cool.get(link.name, (None, 0))[1] - self._clock.uptime_ms()
 
     def _leave(self, link, wait_s=None):
         """Leave a link alone for `wait_s` seconds, or, if it failed, longer each time; returns
@@ -267,7 +271,7 @@ class LinkManager:
         return self._cooling(link.name)[0].next(most_s)
 
     def _cooling(self, name):
-        return self._cool.setdefault(name, [Backoff(self._clock.random, _COOL_S), 0])
+        return self.cool.setdefault(name, [Backoff(self._clock.random, _COOL_S), 0])
 
     def leave(self, name, seconds):
         """Leave the link of that name alone for so long."""

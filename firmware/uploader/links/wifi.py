@@ -21,7 +21,7 @@ class WifiLink:
         self._settings = settings
         self._clock = clock
         self._wlan = wlan
-        self._last = None  # (ssid, BSSID or None) of the last connection
+        self.last = None  # (ssid, BSSID or None) of the last connection
         self._looked_ms = -_ADDRESS_MS
         self._addressed = False
         self.ssid = None
@@ -32,14 +32,14 @@ class WifiLink:
         by name, in the order of the setting. Raises LinkError, whose `code` is one of
         `no_network wrong_key no_dhcp refused lost off`."""
         wlan = self._radio()
-        last, self._last = self._last, None
+        last, self.last = self.last, None
         from . import joining
 
         try:
             joined = await joining.join(wlan, self._settings.wifi, last, quiet, self._clock)
         finally:
             memory.forget(joining.__name__)
-        self._last = joined
+        self.last = joined
         self.ssid = joined[0]
         self._addressed = True
         self._looked_ms = self._clock.uptime_ms()

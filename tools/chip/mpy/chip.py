@@ -53,6 +53,7 @@ class Chip:
         self.interrupts_off = False
         self.heap_info = [(110000, 60000, 50000, 40000)]
         self.pins = {}
+        self.dozed_us = 0
         # What outlives a program: the peripherals', each stand-in's own.
         self.kept = {}
         self._plan = []
@@ -124,6 +125,16 @@ class Chip:
         waiting, self._after_erase = self._after_erase, []
         for call in waiting:
             call()
+
+    def doze_us(self, us, pin=None):
+        """Light sleep for so long (None: no end), or until `pin` is low: looked at every 10 ms."""
+        start = self.us
+        while us is None or self.us < start + us:
+            if pin is not None and not self.pins.get(pin, 1):
+                break
+            step = 10000 if us is None else min(10000, start + us - self.us)
+            self._until(self.us + step, False)
+        self.dozed_us += self.us - start
 
     def idle(self, limit_us=None):
         """Python waits: time passes until something happens, `limit_us` at most. False if

@@ -11,7 +11,12 @@ same at v1.28.0 but for GPIO wake-up) and ESP-IDF v5.4.2 (sleep_modes.c):
   `deepsleep(None)` raises TypeError. 0 sets the alarm to the present tick; whether it fires is
   not known (read, not measured), so here it does not.
 - What was set to wake it is kept (RTC): the pin of an earlier `wake_on_ext0` wakes it still.
+- RTC memory (machine_rtc.c): RTC_NOINIT_ATTR, up to 2,048 bytes. What it holds after a power-on
+  is not known: here some of what it held, spoiled, with a length that fits as the port's does.
+- `lightsleep` holds Python up, and callbacks with it. A pin ends it early.
 """
+
+import os
 
 from chip import Asleep, Reset
 
@@ -70,6 +75,8 @@ class Machine:
         self._reason = reason
         self._wake = wake
         self._soft = False
+        if reason in ("POWERON", "BROWNOUT") or "rtc" not in chip.kept:
+            chip.kept["rtc"] = os.urandom(200) + chip.kept.get("rtc", b"")[200:]
         self.watchdog = chip.kept.setdefault("watchdog", Watchdog(chip))
 
     def WDT(self, id=0, timeout=5000):
@@ -105,6 +112,16 @@ class Machine:
         timer = ms[0] if ms and ms[0] > 0 else None
         self._chip.halt(Asleep(timer, self._chip.kept.get("ext0")))
 
+    def lightsleep(self, *ms):
+        """Until the time or a pin. Without either it would be for ever: AssertionError."""
+        pin = self._chip.kept.get("ext0")
+        assert ms or pin is not None
+        self._chip.doze_us(ms[0] * 1000 if ms else None, pin)
+
+    def RTC(self):
+        """machine.RTC, but for its datetime: the clock is the test's."""
+        return _RTC(self._chip.kept)
+
     def unique_id(self):
         """Six bytes."""
         return b"\x24\x0a\xc4\x00\x00\x01"
@@ -116,6 +133,19 @@ class _WDT:
 
     def feed(self):
         self._watchdog.feed()
+
+
+class _RTC:
+    def __init__(self, kept):
+        self._kept = kept
+
+    def memory(self, *data):
+        """What is kept, or keep it. Raises ValueError for more than 2,048 bytes."""
+        if not data:
+            return self._kept["rtc"]
+        if len(data[0]) > 2048:
+            raise ValueError("buffer too long")
+        self._kept["rtc"] = bytes(data[0])
 
 
 class Pin:
