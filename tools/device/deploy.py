@@ -40,7 +40,7 @@ for name in names:
     look("/lib/" + name + ".py")
 """
 _PIECE = 1024  # what a point stands for
-_FOLDERS = ["/lib/uploader", "/lib/recorders"]
+_FOLDERS = ["/lib/uploader", "/lib/recorders", "/lib/updates"]
 
 
 def check_platform(device: Device, board: dict):
