@@ -56,6 +56,7 @@ class Uploader:
         self.heartbeat = None
         self._on_command = on_command
         self._urgent = asyncio.Event()  # the owner wants it done now
+        self._starting = False  # a command may begin a recording
         device = device or Device()
         self.policy = device.policy(settings, self.clock, links)
         self.links = LinkManager(links, settings, self.clock, self.policy, self.emit)
@@ -175,6 +176,7 @@ class Uploader:
         try:
             while True:
                 self._urgent.clear()
+                self._starting = False
                 self.store.ended.clear()
                 if self._paused():
                     await self._rest(self.store.ended, None, "recording")
@@ -190,7 +192,9 @@ class Uploader:
                     why = "retry" if result.verdict else result.path or "deferred"
                     await self._wait(result.wait_s, why, not result.verdict)
         finally:
-            self._close()
+            # A handshake would hold up a recording: it keeps the connection that there is.
+            if not (self._starting or self.store.is_recording()):
+                self._close()
 
     def _close(self):
         if self._sending:
@@ -246,8 +250,9 @@ class Uploader:
 
     async def _connect(self, radios=None):
         """Have a link (of `radios`), and the time if that can be had. Raises LinkError."""
+        before = self.links.current
         link = await self.links.ready(self.store.is_recording(), radios)
-        if link is not self._link:
+        if link is not self._link or link is not before:
             # What was opened over another link leads nowhere now.
             self._close()
             self._link = link
@@ -352,6 +357,7 @@ class Uploader:
                 self.upload_now("delay", "hours")
                 self.report()
             elif self._on_command:
+                self._starting = self.roomy
                 self._on_command(name, command)
 
     # Waiting

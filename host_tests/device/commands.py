@@ -52,6 +52,38 @@ async def test_a_remote_start_ends_at_its_longest_and_both_are_told_at_once():
     task.cancel()
 
 
+async def test_a_remotely_started_recording_keeps_the_connection_that_brought_the_command():
+    service = Steering()
+    service.command(1, max_duration_sec=60)
+    for link_off, opened in ((180, 1), (30, 2)):
+        more = {"radio_idle_timeout_s": link_off, "audio_codec": "flac"}
+        a = made(service, heartbeat_minutes=60, **more)
+        task = await running(a, 80)
+        assert service.states()[-3:-1] == ["idle", "recording"] and a.state() == "idle"
+        # One for the command, its start, its end and what is created then; one to S3. Not one
+        # that led over a link that was powered off meanwhile.
+        assert a.up.sending.http.connections_opened == opened + 1
+        task.cancel()
+        service.command(2, max_duration_sec=60)
+
+
+async def test_a_start_that_can_not_be_keeps_no_connection():
+    service = Steering()
+    service.command(1)
+    a = made(service, heartbeat_minutes=60, min_record_s=86400, radio_idle_timeout_s=0)
+    room = a.store.space.sizes
+    a.store.space.sizes = lambda: (3000000, room()[1])
+    task = await running(a, 5)
+    assert [line for line in a.log.lines if "not_started" in line]
+    a.up.report()
+    await asyncio.sleep(2)
+    assert a.up.sending.http.connections_opened == 1 and len(service.beats) == 2
+    a.up.report()
+    await asyncio.sleep(2)
+    assert a.up.sending.http.connections_opened == 2, "closed once it was clear"
+    task.cancel()
+
+
 async def test_a_remote_start_without_a_length_ends_after_an_hour():
     service = Steering()
     service.command(1)
