@@ -2,6 +2,8 @@
 
 import machine
 from recorders import parts
+from recorders.cell import CellAdc
+from recorders.modem import Modem
 
 from uploader.links import modems
 from uploader.mount import mounter
@@ -12,13 +14,13 @@ LED_PIN = None
 BUTTON_PIN = None
 MICROPHONE = {"id": 0, "sck": 18, "ws": 19, "sd": 23}
 CAMERA = None
-battery = parts.CellAdc(35)
+battery = CellAdc(35)
 mount = mounter(lambda: machine.SDCard(slot=2, sck=14, miso=2, mosi=15, cs=13), "/sd")
 
 
 def links(settings, clock, on_event):
     """The ways to the network that the settings have what is needed for."""
-    modem = parts.Modem(
+    modem = Modem(
         modems.a7670(),
         tx=26,
         rx=27,

@@ -2,6 +2,7 @@
 
 import machine
 from recorders import parts
+from recorders.modem import Modem
 
 from uploader.links import modems
 from uploader.mount import mounter
@@ -72,5 +73,5 @@ mount = mounter(lambda: machine.SDCard(slot=1, width=1, sck=38, cmd=39, data=(40
 
 def links(settings, clock, on_event):
     """The ways to the network that the settings have what is needed for."""
-    modem = parts.Modem(modems.sim7080(), tx=5, rx=4, key=parts.line(41), power=_pmu.modem)
+    modem = Modem(modems.sim7080(), tx=5, rx=4, key=parts.line(41), power=_pmu.modem)
     return parts.present(parts.wifi(settings, clock), modem.link(settings, clock, on_event))

@@ -2,6 +2,7 @@
 
 import machine
 from recorders import parts
+from recorders.modem import Modem
 
 from uploader.links import modems
 from uploader.mount import mounter
@@ -34,5 +35,5 @@ mount = mounter(lambda: machine.SDCard(slot=1, width=1, sck=5, cmd=4, data=(6,))
 
 def links(settings, clock, on_event):
     """The ways to the network that the settings have what is needed for."""
-    modem = parts.Modem(modems.sim7670(), tx=18, rx=17)
+    modem = Modem(modems.sim7670(), tx=18, rx=17)
     return parts.present(parts.wifi(settings, clock), modem.link(settings, clock, on_event))

@@ -1,7 +1,5 @@
 """What makes a recording begin and end: a command, the button, the clock, a voice."""
 
-import asyncio
-
 from micropython import const
 
 from uploader import memory
@@ -9,16 +7,10 @@ from uploader.errors import UploaderError
 
 _LOOK_MS = const(100)
 _SCHEDULE_MS = const(1000)
-_LATE_S = const(2)
 _ERROR_S = const(1)
 _NO_ROOM_S = const(60)
 # A remote start ends by itself, after so long if it does not say (the service's default).
 REMOTE_MAX_S = const(3600)
-# What only a recording needs. Not the modules of machine code: those are freed by a reset only.
-_RECORDING = (
-    "recorder capture gaps level level_plain microphone segments voice"
-    " codecs native wav adpcm adpcm_plain flac flac_plain camera"
-)
 
 
 class Control:
@@ -37,13 +29,10 @@ class Control:
         self._up = up
         self._clock = up.store.clock
         self._emit = emit
-        self._recorder = None
-        self._made_for = None  # (rate, ms of a buffer) of the recorder
-        self._last = {}  # what the recorder that was let go had to tell
-        self._codec = None  # ((name, rate), encoder) of the last recording
-        self._pace = {}  # (name, rate): bytes per second
+        self._making = None
+        self._last = {}  # what the Making that was let go had to tell
+        self._pace = {}  # (codec, rate): bytes per second
         self._wanted = None  # (by, most seconds, what Store.begin is told)
-        self._stream = None  # a microphone that is open already
         self._stopped = False  # the present recording was asked to end
         self._tell = False  # the service is told at once when it begins and ends
         self._ends_ms = None  # uptime at which it ends by itself
@@ -84,8 +73,8 @@ class Control:
         """End the recording that is under way, or is about to be."""
         self._wanted = None
         self._stopped = True
-        if self._recorder:
-            self._recorder.stop()
+        if self._making:
+            self._making.stop()
 
     def ends_in_s(self):
         """Seconds until the recording ends by itself, None for one that does not."""
@@ -94,7 +83,7 @@ class Control:
     @property
     def samples(self):
         """Of the present recording, silence for gaps included; grows while it goes on."""
-        return self._recorder.samples if self._recorder else 0
+        return self._making.samples if self._making else 0
 
     @property
     def busy(self):
@@ -135,49 +124,25 @@ class Control:
         """How long can be recorded with the present codec. Raises StorageError."""
         key = self._settings.audio_codec, self._settings.audio_rate
         if key not in self._pace:
-            self._pace[key] = self._encoder().bytes_per_second()
+            self._pace[key] = self._maker().encoder().bytes_per_second()
             if not self.recording:
                 self._let_go()
         return self._up.store.space.free_bytes() // self._pace[key]
 
-    def _encoder(self):
-        key = name, rate = self._settings.audio_codec, self._settings.audio_rate
-        if self._codec is None or self._codec[0] != key:
-            if name == "wav":
-                from .wav import Wav
+    def _maker(self):
+        if self._making is None:
+            from .making import Making
 
-                self._codec = key, Wav(rate)
-            else:
-                from .codecs import make
-
-                self._codec = key, make(name, rate, self._clock, self._emit)
-        return self._codec[1]
-
-    def _ready(self):
-        """The Recorder, as the settings are now."""
-        key = self._settings.audio_rate, self._settings.audio_buffer_ms
-        if self._recorder is None or self._made_for != key:
-            from .recorder import Recorder
-
-            self._recorder = Recorder(self._make_stream, self._clock, self._emit, *key)
-            self._made_for = key
-        return self._recorder
+            self._making = Making(self._board, self._settings, self._clock, self._emit)
+        return self._making
 
     def _let_go(self):
-        if not self._up.roomy:
-            self._last = self._figures()
-            self._recorder = self._codec = None
-            memory.forget(
-                "uploader.recording", *("recorders." + name for name in _RECORDING.split())
-            )
+        if self._making and not self._up.roomy:
+            self._last = self._making.figures()
+            self._making = None
+            from . import making
 
-    def _make_stream(self):
-        stream, self._stream = self._stream, None
-        if stream:
-            return stream
-        from . import microphone
-
-        return microphone.of(self._board, self._settings.audio_rate)
+            memory.forget("uploader.recording", *making.modules())
 
     async def run(self):
         """Make recordings for ever."""
@@ -209,7 +174,7 @@ class Control:
         self._stopped = False
         try:
             # Where memory is short, the recording has to begin for what sends to make room.
-            if not self._up.roomy or await self._ready().open():
+            if not self._up.roomy or await self._maker().recorder().open():
                 await self._record(wanted, voice if wanted[0] == "voice" else None)
         finally:
             if self._wanted is wanted:
@@ -221,11 +186,12 @@ class Control:
         """Listen until a voice is heard or something else begins; the Voice."""
         from .voice import listen
 
-        voice, heard = await listen(self._ready(), self._settings, self._interrupted)
+        recorder = self._maker().recorder()
+        voice, heard = await listen(recorder, self._settings, self._interrupted)
         if heard and self._wanted is None:
             self.start("voice")
             if self._wanted is None:
-                self._recorder.close()
+                recorder.close()
                 # There is no room: told, and not at each word.
                 await self._clock.sleep(_NO_ROOM_S)
         return voice
@@ -250,9 +216,9 @@ class Control:
     async def _record(self, wanted, voice):
         by, max_s, about = wanted
         settings = self._settings
-        segments = settings.segment_bytes, settings.segment_seconds
         left = self.seconds_left()
-        self.recording = self._up.record(live=any(segments), **about)
+        live = bool(settings.segment_bytes or settings.segment_seconds)
+        self.recording = self._up.record(live=live, **about)
         self._wanted = None
         self._emit("capture", id=self.recording.id, by=by, seconds_left=left)
         self._tell = by == "command"
@@ -260,52 +226,25 @@ class Control:
             self._up.report()
         self._ends_ms = self._clock.uptime_ms() + max_s * 1000 if max_s else None
         await self._up.quiet()
-        if self._stopped:
-            return
-        recorder, encoder = self._ready(), self._encoder()
-        if not self._up.roomy:
-            # Nothing is sent meanwhile, so it is not waited for: OSError ends the recording.
-            self._stream = self._make_stream()
-        beside = [self._stills(), max_s and asyncio.create_task(self._stop_after(max_s))]
-        try:
-            await recorder.record(self.recording, encoder, segments, max_s, voice)
-        finally:
-            for task in beside:
-                if task:
-                    task.cancel()
-
-    async def _stop_after(self, seconds):
-        """The end of a recording whose microphone never gave as much."""
-        await self._clock.sleep(seconds + _LATE_S)
-        self.stop()
-
-    def _stills(self):
-        """A task that takes pictures beside the sound, if they are wanted; None otherwise."""
-        if not self._settings.stills_every_s:
-            return None
-        from .camera import beside
-
-        every_s = self._settings.stills_every_s
-        return beside(self.recording, self._board, self._clock, every_s, self._emit)
+        if not self._stopped:
+            # Where memory is short nothing is sent meanwhile, so the microphone need not be
+            # waited for: what it raises ends the recording.
+            await self._maker().record(self.recording, max_s, voice, not self._up.roomy)
 
     def end(self):
         """End the recording that is under way, as it should be."""
         recording, self.recording = self.recording, None
-        stream, self._stream = self._stream, None
         self._ends_ms = None
-        if stream:  # the recorder never came to take it
-            stream.deinit()
-        if recording:
-            recorder = self._recorder
-            gaps = recorder.gaps if recorder else None
-            try:
-                if recorder:
-                    recorder.close()
-                recording.end(metadata=gaps.metadata() if gaps else None)
-            except UploaderError as e:
-                self._emit("storage", reason=str(e))
-            if self._tell:
-                self._up.report()
+        gaps = None
+        try:
+            if self._making:
+                gaps = self._making.close(bool(recording))
+            if recording:
+                recording.end(metadata=gaps)
+        except UploaderError as e:
+            self._emit("storage", reason=str(e))
+        if recording and self._tell:
+            self._up.report()
 
     def status(self):
         """What there is to know, as a dict that JSON can carry; `seconds_left` is how long can
@@ -317,16 +256,5 @@ class Control:
             "seconds_left": self.seconds_left(),
             "next_scheduled_s": self.due_s(),
         }
-        status.update(self._figures())
+        status.update(self._making.figures() if self._making else self._last)
         return status
-
-    def _figures(self):
-        recorder = self._recorder
-        if not recorder:
-            return self._last
-        return {
-            "gaps": recorder.gaps.count if recorder.gaps else 0,
-            "lost_ms": recorder.gaps.lost_ms if recorder.gaps else 0,
-            "level_dbfs": round(recorder.level.dbfs()),
-            "microphone": recorder.trouble or "fine",
-        }

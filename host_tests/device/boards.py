@@ -152,7 +152,7 @@ def test_keys_and_power_are_off_until_wanted():
 
 def test_a_cell_is_read_in_percent_and_usb_is_not_a_cell():
     load("esp32_generic")
-    from recorders.parts import percent_of
+    from recorders.cell import percent_of
 
     for mv, percent in ((4200, 100), (4150, 100), (3870, 65), (3600, 10), (3300, 0), (3000, 0)):
         assert percent_of(mv) == percent

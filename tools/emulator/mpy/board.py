@@ -145,9 +145,11 @@ def links(settings, clock, on_event):
     asyncio.create_task(probe.watch(command))
     cellular = None
     if settings.apn:  # without a modem it is as the board without one: nothing of it is loaded
+        from recorders.modem import Modem
+
         from uploader.links import modems
 
         # No wire to its power key: the emulated modem boots by itself.
-        modem = parts.Modem(modems.sim7600(), tx=17, rx=16)
+        modem = Modem(modems.sim7600(), tx=17, rx=16)
         cellular = modem.link(settings, clock, on_event)
     return parts.present(parts.wifi(settings, clock), cellular)

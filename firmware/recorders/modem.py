@@ -1,0 +1,29 @@
+"""A modem on a board."""
+
+
+class Modem:
+    """A modem as it is wired: its family's `profile` (see `uploader.links.modems`), the pins
+    `tx` and `rx` of UART 1, and its other lines, callables (see `line`) or None."""
+
+    def __init__(self, profile, tx, rx, key=None, reset=None, power=None):
+        self.profile = profile
+        self.tx = tx
+        self.rx = rx
+        self.key = key
+        self.reset = reset
+        self.power = power
+
+    def link(self, settings, clock, on_event):
+        """Its cellular link, or None if no APN is configured."""
+        if not settings.apn:
+            return None
+        from machine import UART
+
+        from uploader.links.cellular import CellularLink
+        from uploader.links.modem import Pins
+
+        # PPP's input is read once the line is idle: room for lwIP's whole window, 5760 bytes
+        # (ports/esp32/network_ppp.c; ESP-IDF's CONFIG_LWIP_TCP_WND_DEFAULT).
+        uart = UART(1, 115200, tx=self.tx, rx=self.rx, rxbuf=8192, txbuf=2048, timeout=0)
+        pins = Pins(self.key, self.reset, self.power)
+        return CellularLink(uart, self.profile, pins, settings, clock, on_event)
