@@ -27,9 +27,8 @@ class Uploader:
     is told what happens: a name and a dict, never with a secret in it; the README of
     `firmware/` lists them. `on_command(name, command)` gets `start_recording` and
     `stop_recording` from heartbeats. `device` is a Device. `http` (an Http) and `api` (a DeviceApi)
-    are made from the settings if left out, `clock` is the store's. `roomy` tells whether
-    recording and sending fit the heap side by side; else uploads pause while a recording is under
-    way that is not live. `waiting` (a Waiting) knows what is waited for.
+    are made from the settings if left out, `clock` is the store's. Unless `roomy`, uploads pause
+    while a recording is under way that is not live. `waiting` (a Waiting) knows what is waited for.
     """
 
     def __init__(
