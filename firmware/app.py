@@ -14,14 +14,10 @@ from uploader.clock import unix_time
 from uploader.errors import ConfigError, StorageError
 
 CONFIG = "/config.json"
-# The longest light sleep at a time, s: the watchdog and the LED want to be seen to.
-_DOZE_S = 10
 # What keeps a board awake for `awake_s`, because more may follow.
 _STIR = ("completed", "ended", "command", "settings")
-# A boot loop: so long without a reset, ms, and what caused it is tried again.
-_CALM_MS = 3600000
 _MINUTE_S = 60
-RESETS = 5  # in a row are a boot loop: see power
+RESETS = 5  # in a row are a boot loop: as in power
 
 
 class App:
@@ -51,11 +47,12 @@ class App:
         self._make_watchdog = make_watchdog
         self._trouble = None
         # Uptime until which it stays awake: somebody may be there, or more may follow.
-        self._awake_ms = 0 if self.boot["by"] == "timer" else settings.awake_s * 1000
-        self._proof = False  # something of use was done since the boot
-        self.control = Control(board, settings, self.up, self._emit)
+        self.awake_ms = 0 if self.boot["by"] == "timer" else settings.awake_s * 1000
+        self.proof = False  # something of use was done since the boot
+        self._rest = None
+        self.control = Control(board, settings, self.up, self.emit)
         if self.boot.get("up"):
-            self._load("uploader.asleep").unpack(self.up, self.boot["up"], self.boot["slept_s"])
+            self.load("uploader.asleep").unpack(self.up, self.boot["up"], self.boot["slept_s"])
             self.control.past = self.boot["kept"].get("past", 0)
 
     # Recording
@@ -107,13 +104,23 @@ class App:
             if self.led:
                 self.led.state = self.state()
             if samples > _MINUTE_S * self.settings.audio_rate:
-                self._proof = True
-            if "kept" in self.boot:
-                self._look_at_resets(now)
-                await self._sleep(now)
+                self.proof = True
+            if self._rests():
+                await self._rest.look()
             await self.clock.sleep(1)
 
-    def _load(self, name):
+    def _rests(self):
+        """True where there is a use for what looks after sleep, resets and the battery."""
+        if "kept" not in self.boot:
+            return False
+        wished = self.settings.sleep_when_idle or self.boot["resets"] or self.board.battery
+        if wished and not self._rest:
+            from resting import Rest
+
+            self._rest = Rest(self)
+        return wished
+
+    def load(self, name):
         """A module that is needed for a moment."""
         __import__(name)
         module = sys.modules[name]
@@ -121,61 +128,10 @@ class App:
             memory.forget(name)
         return module
 
-    # Sleeping
-
-    def _next(self):
-        """(seconds, what for) until there is something to do, seconds None if nothing will be by
-        itself, 0 while something is under way."""
-        seconds, why = self.up.waiting.left_s(), self.up.waiting.why
-        if self.control.busy:
-            return 0, "recording"
-        due = self.control.due_s()
-        if due is not None and (seconds is None or due < seconds):
-            return due, "schedule"
-        return seconds, why
-
-    async def _sleep(self, now):
-        """Sleep until there is something to do: deeply if that is far enough away, else lightly
-        once no radio is on. Not where nothing would end it."""
-        seconds, why = self._next()
-        settings = self.settings
-        if seconds == 0 or not settings.sleep_when_idle or now < self._awake_ms:
-            return
-        if seconds is None and not self.boot["pin"]:
-            return
-        if seconds is not None and seconds < settings.sleep_min_s:
-            if self.up.links.off() and seconds > 1:
-                self._load("power").doze(min(seconds - 0.5, _DOZE_S))
-            return
-        await self.up.links.down()
-        seconds, why = self._next()
-        if seconds is None or seconds >= settings.sleep_min_s // 2:
-            self._sleep_deeply(seconds, why)
-
-    def _sleep_deeply(self, seconds, why):
-        self._event("sleep", {"seconds": seconds and int(seconds), "why": why})
-        kept = self.boot["kept"]
-        kept["why"], kept["past"] = why, self.control.past
-        self._load("power").sleep(self.boot, self.up, self.clock.machine_s(), seconds)
-
-    # Boot loops
-
     @property
     def only_records(self):
         """True in a boot loop: uploads, which a device can do without for a while, are left out."""
         return self.boot["resets"] >= RESETS
-
-    def _look_at_resets(self, now):
-        if self.boot["resets"] and self._proof:
-            self.boot["resets"] = 0
-            self._load("power").proved(self.boot["kept"])
-        elif self.only_records and now > _CALM_MS and not self.control.busy:
-            import machine
-
-            power = self._load("power")
-            power.proved(self.boot["kept"])
-            power.mark("calm")
-            machine.reset()
 
     def state(self):
         """What the LED shows: one of `recorders.led.PATTERNS`."""
@@ -187,7 +143,8 @@ class App:
             return "uploading" if self.up.links.current else "waiting"
         return "idle"
 
-    def _emit(self, name, **info):
+    def emit(self, name, **info):
+        """Tell an event of the product's own."""
         # Not by the uploader's: that is a sign of life of its own.
         if self.up.heartbeat:
             self.up.heartbeat.note(name, info)
@@ -196,8 +153,8 @@ class App:
     def _event(self, name, info):
         self.log.event(name, info)
         if name in _STIR:
-            self._awake_ms = self.clock.uptime_ms() + self.settings.awake_s * 1000
-            self._proof = self._proof or name == "completed"
+            self.awake_ms = self.clock.uptime_ms() + self.settings.awake_s * 1000
+            self.proof = self.proof or name == "completed"
         if name in ("token", "certificate") and info.get("state") not in ("rotated", "moved"):
             self._trouble = "needs_owner"
         elif name == "low_space":
@@ -238,7 +195,7 @@ class App:
 
     async def run(self):
         """Run for ever."""
-        self._tell_boot()
+        self.load("power").tell(self.boot, self.board.NAME, self.emit)
         if self.boot["by"] == "pin":
             self.start()
         tasks = [asyncio.create_task(self.control.run())]
@@ -258,18 +215,6 @@ class App:
             for task in tasks:
                 task.cancel()
             self.close()
-
-    def _tell_boot(self):
-        by = self.boot["by"]
-        if self.boot.get("up"):
-            info = {"by": by, "why": self.boot["kept"].get("why"), "slept_s": self.boot["slept_s"]}
-            self._event("wake", info)
-            return
-        info = {"version": __version__, "board": self.board.NAME, "by": by}
-        info["why"] = self.boot.get("mark")
-        self._event("boot", info)
-        if self.only_records:
-            self._event("boot_loop", {"resets": self.boot["resets"], "state": "only_records"})
 
     def close(self):
         """End what is being recorded, as it should be: Ctrl-C does not reach tasks."""

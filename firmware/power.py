@@ -7,12 +7,13 @@ they hold anything. What is kept there is one line of the journal, with its CRC 
 
 from micropython import const
 
-from uploader import journal, memory
+from uploader import __version__, journal, memory
 
 _VERSION = const(1)
 _MAX = const(2048)  # MICROPY_HW_RTC_USER_MEM_MAX
 # Resets within so long, without an upload or a minute's recording, may be a boot loop.
 _WINDOW_S = const(7200)
+RESETS = 5  # in a row are one
 WAKES = ("timer", "pin", "wake")
 
 
@@ -109,6 +110,17 @@ def wakes(board):
         return True
     except (ImportError, AttributeError, ValueError):
         return False
+
+
+def tell(boot, name, emit):
+    """Tell by `emit(event, **info)` of the boot of the board `name`, and why it was."""
+    by = boot["by"]
+    if boot.get("up"):
+        emit("wake", by=by, why=boot["kept"].get("why"), slept_s=boot["slept_s"])
+        return
+    emit("boot", version=__version__, board=name, by=by, why=boot.get("mark"))
+    if boot["resets"] >= RESETS:
+        emit("boot_loop", resets=boot["resets"], state="only_records")
 
 
 def proved(kept):

@@ -339,7 +339,16 @@ def test_the_freeze_manifest_names_every_module():
         "include": lambda *_: None,
     }
     exec((ROOT / "firmware/manifest.py").read_text(), space)
-    names = ["app.py", "doctor.py", "power.py", "recorders", "status.py", "updates", "uploader"]
+    names = [
+        "app.py",
+        "doctor.py",
+        "power.py",
+        "recorders",
+        "resting.py",
+        "status.py",
+        "updates",
+        "uploader",
+    ]
     assert sorted(frozen) == names
     for name in frozen:
         assert (ROOT / "firmware" / name).exists()

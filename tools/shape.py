@@ -39,7 +39,7 @@ _EXCEPTED_PARAMETERS = 10
 LAYERS = (
     "main",
     "app board",
-    "doctor status power",
+    "doctor status power resting",
     "updates updates.*",
     "recorders recorders.*",
     "uploader",

@@ -63,11 +63,17 @@ class Axp2101:
         percent = self._read(0xA4)
         return percent if percent <= 100 else None
 
+    def charging(self):
+        """True while the cell takes current: bits 5 to 7 of STATUS2 are 1 (XPowersLib,
+        isCharging)."""
+        return self._read(0x01) >> 5 == 1
+
 
 _pmu = Axp2101()
 _pmu.begin()
 _pmu.card()
 battery = _pmu.percent
+charging = _pmu.charging
 mount = mounter(lambda: machine.SDCard(slot=1, width=1, sck=38, cmd=39, data=(40,)), "/sd")
 
 

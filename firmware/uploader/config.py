@@ -33,6 +33,7 @@ KEYS = """{
 "device_token": "",
 "dns_servers": [],
 "diagnostics": false,
+"empty_battery_percent": [5, 0, 100],
 "heartbeat_minutes": [0, 0, 1440],
 "heartbeat_radios": ["wifi", "cellular"],
 "low_battery_threshold_percent": [20, 0, 100],

@@ -85,6 +85,20 @@ class Policy:
             return None
         return self._ask("cap", self._cap, size + size // 100 + _FILE_EXTRA)
 
+    def entry(self, links, entry):
+        """The Refusal of an Entry's next file by every one of `links` (a LinkManager), so that
+        none is brought up for it; None if one of them might do."""
+        no = None
+        if self._settings.daily_data_limit_mb:
+            for file in entry.files():
+                if not entry.sent(file["index"]):
+                    for link in links.in_order():
+                        no = self.file(link, file["size"])
+                        if not no:
+                            return None
+                    break
+        return no
+
     def _ask(self, rule, call, *args):
         return None if rule in self._overridden else call(*args)
 

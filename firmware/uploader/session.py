@@ -108,7 +108,7 @@ class Pass:
                     continue
                 return  # none further on is any different
             refusal = policy and not now and policy.recording(self._ended(entry))
-            refusal = refusal or self._s.links.refuses(entry)
+            refusal = refusal or policy and policy.entry(self._s.links, entry)
             if not refusal:
                 yield entry
             else:

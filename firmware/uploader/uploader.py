@@ -364,19 +364,13 @@ class Uploader:
     async def _idle(self):
         """Wait for something to do."""
         self.idle = True
-        await self._rest(self.store.ended, self._beat_s(), "heartbeat")
+        await self._rest(self.store.ended, self.heartbeat and self.heartbeat.left_s(), "heartbeat")
         self.idle = False
-
-    def _beat_s(self):
-        """Seconds until a heartbeat is due and a link for it is not left alone; None without."""
-        if not self.heartbeat:
-            return None
-        return max(self.heartbeat.due_s(), self.links.free_s(self.settings.heartbeat_radios))
 
     async def _wait(self, seconds, why, no_error=False):
         """Wait, unless the owner wants it done now. Where it was `no_error` that ended the
         pass, a heartbeat or another recording, which may be allowed, ends the wait, too."""
-        beat_s = no_error and self._beat_s()
+        beat_s = no_error and self.heartbeat and self.heartbeat.left_s()
         if beat_s and beat_s < seconds:
             seconds, why = beat_s, "heartbeat"
         await self._rest(self.store.ended if no_error else self._urgent, seconds, why)

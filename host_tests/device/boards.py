@@ -158,3 +158,35 @@ def test_a_cell_is_read_in_percent_and_usb_is_not_a_cell():
         assert percent_of(mv) == percent
     for mv in range(3000, 4300, 7):
         assert percent_of(mv) <= percent_of(mv + 7)
+
+
+def test_boards_that_know_it_tell_that_they_are_charged():
+    board, machine = load("lilygo_t_sim7080g_s3")
+    for status, charged in (
+        (0b00100000, True),
+        (0b00111111, True),
+        (0b01000000, False),
+        (0, False),
+    ):
+        machine.i2c.registers[0x01] = status
+        assert board.charging() is charged, status
+    board, machine = load("waveshare_esp32_s3_sim7670g")
+    rate = [0]
+
+    class Gauge:
+        def __init__(self, *pins, **more):
+            pass
+
+        def readfrom_mem(self, address, register, size):
+            return bytes([rate[0] >> 8, rate[0] & 255])
+
+    machine.I2C = Gauge
+    for rate[0], charged in (
+        (0, False),
+        (4, False),
+        (5, True),
+        (0x7FFF, True),
+        (0x8000, False),
+        (0xFFF0, False),
+    ):
+        assert board.charging() is charged, rate

@@ -297,3 +297,57 @@ def test_a_sleep_that_nothing_would_end_is_refused_with_the_configuration():
     assert config.amend(settings, {"heartbeat_minutes": 0}) == {}
     assert settings.heartbeat_minutes == 1
     json.dumps(settings.values)
+
+
+class Celled(Both):
+    """A board with a cell, that knows whether it is charged."""
+
+    def __init__(self):
+        super().__init__()
+        self.charge = False
+
+    def charging(self):
+        return self.charge
+
+
+def test_an_empty_battery_ends_the_recording_and_the_board_sleeps_until_it_is_charged():
+    service = Service("dtok_a")
+    board = Celled()
+    a = made(service, board=board, sleep_when_idle=False)
+
+    async def drain():
+        await asyncio.sleep(55)
+        a.start()
+        await asyncio.sleep(3)
+        board.percent = 4
+
+    e = outcome(a, 300, drain)
+    assert e.ms == 3600000 and a.chips.chip.us < 100 * 1000000
+    assert "state=empty" in told(a, "battery")[0]
+    # Not before it holds what uploads want, unless it is being charged.
+    for percent in (4, 12, 19):
+        board.percent = percent
+        b = wake(a, e, sleep_when_idle=False)
+        b.service = service
+        before = b.chips.chip.us
+        e = outcome(b, 300)
+        assert e and e.ms == 3600000 and b.chips.chip.us - before < 5000000
+        assert b.chips.wlan.joins == 0 and b.chips.wlan.scans == 0
+    board.charge = True
+    c = wake(b, e, sleep_when_idle=False)
+    c.chips.wlan.air = [AccessPoint("home", "12345678")]
+    board.percent = 25
+    assert outcome(c, 60) is None and "state=charged" in told(c, "battery")[0]
+    (recording,) = service.recordings.values()
+    assert recording["status"] == "uploaded" and not recording["metadata"].get("interrupted")
+
+
+def test_charging_and_a_low_battery_reach_the_heartbeat():
+    board = Celled()
+    board.percent = 10
+    a = made(board=board, heartbeat_minutes=30, low_battery_threshold_percent=20)
+    facts = a.up.heartbeat.facts()
+    assert facts["device_state"] == "lowBattery" and facts["status_flags"] & 3 == 2
+    board.charge = True
+    facts = a.up.heartbeat.facts()
+    assert facts["device_state"] == "charging" and facts["status_flags"] & 3 == 3

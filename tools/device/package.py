@@ -21,7 +21,7 @@ _SOURCES = ("uploader", "recorders", "updates")
 SLOT = "/lib"
 _VERSION = re.compile(r'^__version__ = "(.*)"$', re.M)
 # What stands beside those folders, main.py left out.
-BESIDE = ("app", "doctor", "power", "status")
+BESIDE = ("app", "doctor", "power", "resting", "status")
 
 
 @dataclass(frozen=True)

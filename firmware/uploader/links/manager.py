@@ -46,7 +46,7 @@ class LinkManager:
         """
         waits = []
         reasons = []
-        for link in self._in_order():
+        for link in self.in_order():
             if radios is not None and link.name in _NAMED and link.name not in radios:
                 continue
             left = self._left_ms(link)
@@ -72,7 +72,8 @@ class LinkManager:
         e.wait_s = max(1, min(waits)) if waits else _COOL_MAX_S
         raise e
 
-    def _in_order(self):
+    def in_order(self):
+        """The links that the settings let be used, in the order in which they are tried."""
         found = [link for link in self.links if link.name not in _NAMED]
         for name in self._settings.network_preference:
             found += [link for link in self.links if link.name == name]
@@ -111,7 +112,7 @@ class LinkManager:
         """Note that traffic over the current link failed; True if another link can be tried at
         once. The only link there is is not left alone: when it is tried again is decided by
         the caller."""
-        link, links = self.current, self._in_order()
+        link, links = self.current, self.in_order()
         only = len(links) == 1
         if link and (code or not only):
             self._emit("link", link=link.name, state="failing", code=code, reason=reason)
@@ -151,35 +152,12 @@ class LinkManager:
     def better_s(self):
         """Seconds until a link that is preferred to the current one is due; None if none is."""
         due = None
-        for link in self._in_order():
+        for link in self.in_order():
             if link is self.current:
                 break
             left = max(0, self._left_ms(link)) / 1000
             due = left if due is None else min(due, left)
         return due
-
-    def free_s(self, radios=None):
-        """Seconds until a link (as for `ready`) is up or may be tried; 0 if one may be."""
-        left = [
-            0 if link is self.current else max(0, self._left_ms(link)) / 1000
-            for link in self._in_order()
-            if radios is None or link.name not in _NAMED or link.name in radios
-        ]
-        return min(left) if left else 0
-
-    def refuses(self, entry):
-        """The Refusal of an Entry's next file by every link there is, so that none is brought up
-        for it; None if one of them might do."""
-        no = None
-        if self.policy and self._settings.daily_data_limit_mb:
-            for file in entry.files():
-                if not entry.sent(file["index"]):
-                    for link in self._in_order():
-                        no = self.policy.file(link, file["size"])
-                        if not no:
-                            return None
-                    break
-        return no
 
     def link_up(self):
         """False as soon as the current link is found to be down."""

@@ -193,9 +193,6 @@ class Link:
 
     policy = None
 
-    def refuses(self, entry):
-        return None
-
     def better(self):
         return False
 
