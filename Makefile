@@ -40,6 +40,9 @@ soak: .venv/ready ## 2,000 recordings through random faults (ARGS=--help)
 crash-test: .venv/ready ## power cuts at every flash operation, and kills (ARGS=--help)
 	$(BIN)/python -m tools.crash $(ARGS)
 
+update-test: .venv/ready ## updates under power cuts, bundles that do harm, changed ones (ARGS=--help)
+	$(BIN)/python -m tools.update $(ARGS)
+
 bench: .venv/ready ## throughput, memory, wire, links, size, flash, growth (ARGS=--help)
 	$(BIN)/python -m tools.bench $(ARGS)
 
@@ -95,5 +98,5 @@ format: .venv/ready ## rewrite the code as ruff likes it
 clean: ## remove what was built
 	rm -rf build .venv
 
-.PHONY: help venv demo cloud test crash-test fault-test service-test soak bench flash firmware bundle deploy provision status doctor \
+.PHONY: help venv demo cloud test crash-test update-test fault-test service-test soak bench flash firmware bundle deploy provision status doctor \
 	logs pull repl simulator emulator emulator-test format clean

@@ -112,9 +112,11 @@ def deploy(board: Board = None, port: Port = None):
             lambda n: progress.advance(task, n),
             lambda n: progress.advance(looking, n),
         )
+        updated = deploying.settle(device)
         device.restart()
     console.print(
         f"{copied} of {len(files)} files copied, {removed} removed, all verified; restarted"
+        + ("; what updates had brought is gone" if updated else "")
     )
 
 

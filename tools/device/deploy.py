@@ -120,6 +120,30 @@ def copy(
     return len(changed), len(stale)
 
 
+_SETTLE = """
+import os
+answer = False
+def away(path):
+    try:
+        if os.stat(path)[0] & 0x4000:
+            for entry in list(os.ilistdir(path)):
+                away(path + "/" + entry[0])
+            os.rmdir(path)
+        else:
+            os.remove(path)
+        return True
+    except OSError:
+        return False
+for path in ("/slot.0", "/slot.1", "/lib2"):
+    answer = away(path) or answer
+"""
+
+
+def settle(device: Device) -> bool:
+    """Have what was deployed be what is run; True if an update was there instead, or beside it."""
+    return device.ask(_SETTLE)
+
+
 def write(device: Device, file: File):
     """Write one file."""
     try:
