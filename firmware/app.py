@@ -31,6 +31,8 @@ class App:
         self.settings = settings
         self.clock = clock or Clock(set_machine=_set_machine_time)
         self.boot = boot or {"by": None, "resets": 0}
+        if "up" in self.boot:
+            self.clock.estimate()  # it woke from deep sleep
         keep = 40 if memory.roomy() else 10
         self.log = Log(settings.state.rstrip("/") + "/log", self._now, keep)
         self.store = Store(settings, self.clock, board.mount)

@@ -217,6 +217,8 @@ class Control:
         by, max_s, about = wanted
         settings = self._settings
         left = self.seconds_left()
+        if voice and voice.pre_roll:
+            about = {"started_at": self._clock.stamp(voice.pre_roll.ms(settings.audio_rate))}
         live = bool(settings.segment_bytes or settings.segment_seconds)
         self.recording = self._up.record(live=live, **about)
         self._wanted = None

@@ -32,6 +32,7 @@ class Recorder:
         self._capture = None
         self._files = None
         self._stopped = False
+        self._began_ms = None  # uptime of the first sample
         self._watch = Watch()
 
     @property
@@ -57,14 +58,17 @@ class Recorder:
 
         def open_file():
             # Each file's moment: segments are put in order by it.
-            captured_at = self._clock.stamp() if any(segments) else None
+            captured_at = self._moment() if any(segments) else None
             return codec.open(recording.add("audio", codec.content_type, captured_at))
 
         self.samples = 0
+        self._began_ms = None
         most = max_s * self._rate
         files = self._files = Segments(open_file, self._clock, *segments)
 
         def take(buf):
+            if self._began_ms is None:
+                self._began_ms = self._clock.uptime_ms() - len(buf) * 500 // self._rate
             files.write(buf)
             self.samples += len(buf) // 2
             heard = voice and voice.feed(self.level.dbfs(), self._buffer_ms)
@@ -75,11 +79,17 @@ class Recorder:
             if self.gaps:
                 self.gaps.restart()
             if voice and voice.pre_roll:
+                self._began_ms = self._clock.uptime_ms() - voice.pre_roll.ms(self._rate)
                 voice.pre_roll.drain(take)
             enough = await self._listen(take)
             await self._finish(None if enough else take)
         finally:
             self.close()
+
+    def _moment(self):
+        """The stamp of the next sample, by those before it: what is written was heard earlier."""
+        at = self._began_ms + self.samples * 1000 // self._rate
+        return self._clock.stamp(self._clock.uptime_ms() - at)
 
     async def wait_for_voice(self, voice):
         """Listen until `voice`, a Voice, hears one: True, with the microphone left open for

@@ -64,6 +64,10 @@ class PreRoll:
         self._at = 0
         self._full = False
 
+    def ms(self, rate):
+        """How much sound of `rate` samples a second is kept, in milliseconds."""
+        return (len(self._buf) if self._full else self._at) * 500 // rate
+
     def write(self, buf):
         """Keep the end of `buf` and of what came before it."""
         size = len(self._buf)

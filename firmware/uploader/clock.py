@@ -39,7 +39,8 @@ class Clock:
     `machine_s()` is the machine's clock, whatever it shows.
 
     `floor` is a time (Unix seconds) that has certainly passed; `source` tells who the present
-    one is from: `machine`, `modem`, `sntp`, `server`, or None while it is unknown.
+    one is from: `machine`, `modem`, `sntp`, `server`, or None while it is unknown. `estimated`
+    tells that the machine's is known to be off, see `estimate`.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Clock:
         self._up_ms = 0
         self._offset = None  # Unix seconds minus uptime in seconds
         self.source = None
+        self.estimated = False
         # Names this boot: a time that was counted in uptime can be told only by its own boot.
         self.boot = boot or hexlify(os.urandom(4)).decode()
         self.floor = 0
@@ -82,6 +84,12 @@ class Clock:
             self.source = "machine"
         else:
             self.doubt()
+
+    def estimate(self):
+        """The board woke from deep sleep: meanwhile the machine's clock ran by an oscillator that
+        is off by percents (ESP-IDF, "System Time": the internal 150 kHz one). Until a source says
+        better the time is an estimate."""
+        self.estimated = True
 
     def doubt(self):
         """Forget the time: certificates say that it can't be right."""
@@ -111,6 +119,7 @@ class Clock:
         unix_seconds = max(unix_seconds, self.floor)
         self._offset = unix_seconds - self.uptime_ms() // 1000
         self.source = source
+        self.estimated = False
         if self._set_machine:
             self._set_machine(unix_seconds)
         return True
@@ -120,6 +129,7 @@ class Clock:
         now = self.now()
         if now is not None and abs(now - unix_seconds) <= _FINE_S:
             self.source = "server"
+            self.estimated = False
         else:
             self.set(unix_seconds, "server")
 
@@ -132,16 +142,21 @@ class Clock:
         self._set_machine(now)
         return True
 
-    def stamp(self):
-        """The present moment for the store: ISO 8601 text, or what can become that later.
+    def stamp(self, ago_ms=0):
+        """The moment `ago_ms` before the present one for the store: ISO 8601 text, or what can
+        become that later.
 
         Until a source has confirmed the time it is `[boot, uptime in ms]`, with the machine
-        clock's Unix seconds as a third where those are believed; see `resolve`.
+        clock's Unix seconds as a third where those are believed, and 1 as a fourth if they are an
+        estimate; see `resolve`.
         """
-        now = self.now()
-        if self.source == "machine":
-            return [self.boot, self.uptime_ms(), now]
-        return iso(now) if now is not None else [self.boot, self.uptime_ms()]
+        now, stamp = self.now(), [self.boot, self.uptime_ms() - ago_ms]
+        if now is None:
+            return stamp
+        now -= ago_ms // 1000
+        if self.source != "machine":
+            return iso(now)
+        return stamp + ([now, 1] if self.estimated else [now])
 
     def resolve(self, stamp):
         """ISO 8601 text of a stamp, or None if it can't be known (never a guess).
@@ -152,8 +167,12 @@ class Clock:
         if isinstance(stamp, list):
             if stamp[:1] == [self.boot] and self._offset is not None:
                 return iso(self._offset + stamp[1] // 1000)
-            return iso(stamp[2]) if len(stamp) == 3 else None
+            return iso(stamp[2]) if len(stamp) > 2 else None
         return stamp or None
+
+    def guesses(self, stamp):
+        """True if what `resolve` says of a stamp is an estimate."""
+        return bool(stamp) and stamp[3:] == [1] and (self.estimated or stamp[0] != self.boot)
 
     async def sleep(self, seconds):
         """Wait, in slices that keep `uptime_ms` ahead of the tick counter's wrap."""

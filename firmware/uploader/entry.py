@@ -141,6 +141,23 @@ class Entry:
                 else:
                     yield line["file"]
 
+    def about(self, clock):
+        """What the service is told when it is created, by a Clock's idea of the times: a dict
+        with `metadata` and, where known, `name`, `started_at`, `ended_at`."""
+        begin, end = self.begin, self.end or {}
+        metadata = dict(begin.get("metadata") or {})
+        metadata.update(end.get("metadata") or {})
+        if end.get("interrupted"):
+            metadata["interrupted"] = True
+        fields = {"name": begin.get("name")}
+        for key, line in (("started_at", begin), ("ended_at", end)):
+            fields[key] = clock.resolve(line.get(key))
+            if clock.guesses(line.get(key)):
+                metadata["time_estimated"] = True
+        fields = {key: fields[key] for key in fields if fields[key]}
+        fields["metadata"] = metadata
+        return fields
+
     def known(self):
         """True if its files on flash are those of its manifest and no others."""
         return self.whole() and not self._interrupted and not self._skip

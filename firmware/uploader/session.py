@@ -270,24 +270,12 @@ class Pass:
         self._files = _unsent(entry)
 
     async def _create(self, entry):
-        resolve = self._clock.resolve
-        end = entry.end or {}
-        metadata = dict(entry.begin.get("metadata") or {})
-        metadata.update(end.get("metadata") or {})
-        metadata["capture_id"] = self._s.store.capture_id(entry)
-        if end.get("interrupted"):
-            metadata["interrupted"] = True
-        metadata.update(self._s.store.aside)
-        fields = {"metadata": metadata}
-        for key, value in (
-            ("name", entry.begin.get("name")),
-            ("started_at", resolve(entry.begin.get("started_at"))),
-            ("ended_at", resolve(end.get("ended_at"))),
-        ):
-            if value:
-                fields[key] = value
+        store = self._s.store
+        fields = entry.about(self._clock)
+        fields["metadata"]["capture_id"] = store.capture_id(entry)
+        fields["metadata"].update(store.aside)
         entry.note("id", await _at(CREATE, self._s.calls.api.create_recording(fields)))
-        self._s.store.aside.clear()
+        store.aside.clear()
         self._progress()
         self._s.emit("created", id=entry.id, recording_id=entry.recording_id)
 

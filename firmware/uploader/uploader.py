@@ -256,7 +256,7 @@ class Uploader:
             self._close()
             self._link = link
         self.clock.follow()
-        if self.clock.now() is None:
+        if self.clock.now() is None or self.clock.estimated:
             await self._at_network(self._find_time())
 
     async def _mend_clock(self, result):

@@ -107,3 +107,27 @@ async def test_waiting_ends_with_the_event_or_with_the_time_and_forgets_neither(
     before = ticks.ms
     await clock.wait(event)
     assert ticks.ms == before and event.is_set()
+
+
+def test_a_time_of_before_now_and_one_after_deep_sleep_are_said_as_they_are():
+    ticks = Ticks()
+    clock = Clock(lambda: FLOOR + 1000 + ticks.ms // 1000, ticks.ticks_ms, boot="b1")
+    ticks.ms += 60000
+    assert clock.stamp(2000) == ["b1", 58000, FLOOR + 1058]
+    assert not clock.guesses(clock.stamp())
+    clock.estimate()
+    stamp = clock.stamp(2000)
+    assert stamp == ["b1", 58000, FLOOR + 1058, 1] and clock.guesses(stamp)
+    assert clock.resolve(stamp) == iso(FLOOR + 1058)
+    # Of this boot: right, and known to be, as soon as somebody knows.
+    for tell in (lambda: clock.set(FLOOR + 5000, "sntp"), lambda: clock.refine(FLOOR + 5000)):
+        clock.estimate()
+        assert clock.guesses(stamp)
+        tell()
+        assert clock.resolve(stamp) == iso(FLOOR + 4998) and not clock.guesses(stamp)
+    assert clock.stamp(2000) == iso(FLOOR + 4998)
+    # Of another boot: what was believed then, and marked.
+    later = Clock(lambda: FLOOR + 9000, ticks.ticks_ms, boot="b2")
+    assert later.resolve(stamp) == iso(FLOOR + 1058) and later.guesses(stamp)
+    for certain in (None, "", iso(FLOOR), ["b1", 5], ["b1", 5, FLOOR]):
+        assert not later.guesses(certain)

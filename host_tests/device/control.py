@@ -8,10 +8,12 @@ import sys
 
 import product
 from _support import folder
+from esp32board import Board as Chips
 from heartbeat import Beaten
 from product import Board, app
 from wire import Service
 
+from uploader.clock import iso, parse_iso
 from uploader.config import check
 from uploader.errors import ConfigError
 
@@ -68,7 +70,8 @@ async def test_the_start_and_the_status_say_how_long_can_be_recorded():
         await asyncio.sleep(1)
         (line,) = told(a, "capture")
         left = int(line.split("seconds_left=")[1].split(" ")[0])
-        assert abs(a.status()["recorder"]["seconds_left"] - left) < 5
+        # Others write to this machine's disk, too.
+        assert abs(a.status()["recorder"]["seconds_left"] - left) < left // 100
         free = os.statvfs(folder())
         assert 0.5 < left * (32000 if codec == "wav" else 8055) / (free[1] * free[4]) < 1.5
         lefts.append(left)
@@ -372,3 +375,88 @@ async def test_where_memory_is_short_a_microphone_that_can_not_be_opened_does_no
     assert a.state() == "recording"
     task.cancel()
     a.close()
+
+
+def http_date(seconds):
+    """Of a server whose clock is right, on 26 April 2026."""
+    return "Sun, 26 Apr 2026 %s GMT" % iso(seconds)[11:19]
+
+
+async def test_times_after_deep_sleep_are_corrected_once_known_and_marked_where_they_can_not_be():
+    real = parse_iso("2026-04-26T12:00:00Z")
+    service = Service("dtok_a")
+    asleep = Chips(reason="DEEPSLEEP")
+    a = app(service, now=real - 300, chips=asleep)  # five minutes slow
+    service.date = lambda: http_date(real + a.chips.chip.us // 1000000)
+    service.override = lambda step, number: b"" if up["link"] == "down" else None
+    up = {"link": "down"}
+    task = await running(a)
+    for _ in range(2):
+        a.start()
+        await asyncio.sleep(3)
+        a.stop()
+        await asyncio.sleep(5)
+        if up["link"] == "down":
+            up["link"] = "up"
+            await asyncio.sleep(1200)
+    task.cancel()
+    first, second = service.recordings["rec_1"], service.recordings["rec_2"]
+    began = parse_iso(first["started_at"]) - real
+    assert 0 <= began <= 3, began
+    assert "time_estimated" not in first["metadata"] and "time_estimated" not in second["metadata"]
+    # Made before another sleep, in which the boot that could have told ended.
+    service.recordings.clear()
+    real += 7200
+    a = app(service, now=real - 300, chips=Chips(reason="DEEPSLEEP"))
+    a.store.begin().add("audio").write(b"sound")
+    a = app(service, now=real, chips=Chips(reason="DEEPSLEEP"))
+    task = await running(a, 5)
+    task.cancel()
+    (recording,) = service.recordings.values()
+    assert recording["metadata"]["time_estimated"] and recording["metadata"]["interrupted"]
+    assert abs(parse_iso(recording["started_at"]) - real + 300) <= 1
+
+
+class Dated(Service):
+    """Keeps the moments of files, as Unix seconds."""
+
+    def __init__(self):
+        super().__init__("dtok_a")
+        self.moments = []
+
+    def _url(self, path, headers, body):
+        if "captured_at" in json.loads(body):
+            self.moments.append(parse_iso(json.loads(body)["captured_at"]))
+        return super()._url(path, headers, body)
+
+
+async def test_a_voices_recording_begins_when_its_first_sound_was_heard():
+    service = Dated()
+    talk = (8, 11)
+
+    def sound(frame):
+        loud = talk[0] <= frame / 16000 < talk[1]
+        return ((frame * 7919 >> 3) % (8000 if loud else 40)) - (4000 if loud else 20)
+
+    for segments in (0, 2):
+        more = {"segment_seconds": segments, "storage": "%s/%d" % (folder(), segments)}
+        more.update(voice_start=True, voice_silence_s=3, voice_pre_roll_ms=2000)
+        a = app(service, audio_codec="adpcm", **more)
+        a.chips.machine.I2S.sound = sound
+        opened = a.clock.now()
+        task = await running(a, 20)
+        task.cancel()
+        a.close()
+        (recording,) = service.recordings.values()
+        # The stand-in's sound begins as the microphone is opened.
+        began = parse_iso(recording["started_at"]) - opened
+        assert began == 6, began
+        if segments:
+            moments = [m - opened for m in service.moments]
+            assert moments[0] == 6 and len(moments) >= 3, moments
+            # Each begins where the one before it ends; the first has the pre-roll, too.
+            files = recording["files"]
+            for i in range(len(moments) - 1):
+                lasts = len(files[i]) * 1017 / 512 / 16000
+                assert abs(moments[i + 1] - moments[i] - lasts) <= 1, moments
+        service.recordings.clear()
