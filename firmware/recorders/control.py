@@ -34,6 +34,7 @@ class Control:
         self._pace = {}  # (codec, rate): bytes per second
         self._wanted = None  # (by, most seconds, what Store.begin is told)
         self._stopped = False  # the present recording was asked to end
+        self._sound = True  # it has sound
         self._tell = False  # the service is told at once when it begins and ends
         self._ends_ms = None  # uptime at which it ends by itself
         self.past = 0  # Unix seconds: what the schedule wants before it has been seen to
@@ -82,7 +83,8 @@ class Control:
 
     @property
     def samples(self):
-        """Of the present recording, silence for gaps included; grows while it goes on."""
+        """Of the present recording, silence for gaps included; grows while it goes on, also
+        where it is of pictures alone."""
         return self._making.samples if self._making else 0
 
     @property
@@ -111,10 +113,22 @@ class Control:
             getattr(self._board, what.upper(), None) or getattr(self._board, "make_" + what, None)
         )
 
+    def _sounds(self):
+        """True if a recording has sound: pictures alone where there is no microphone, or the
+        owner wishes so."""
+        return self._has("microphone") and self._settings.audio_codec != "none"
+
     def _hindrance(self):
         """Why nothing can be recorded now, or None."""
-        if not self._has("microphone"):
-            return "this board has no microphone"
+        if not self._sounds():
+            if not self._settings.stills_every_s:
+                return "this board has no microphone" if not self._has("microphone") else "no codec"
+            if not self._has("camera"):
+                return "this board has no camera"
+            free = self._up.store.space.free_bytes()
+            return (
+                "room for %d bytes only" % free if free < self._settings.low_space_bytes else None
+            )
         left = self.seconds_left()
         if left < self._settings.min_record_s and not self._settings.delete_when_full:
             return "room for %d s of sound only" % left
@@ -163,18 +177,20 @@ class Control:
     async def _next(self):
         """Wait for something that begins a recording, and make it."""
         voice = None
-        if self._settings.voice_start and self._has("microphone"):
+        if self._settings.voice_start and self._sounds():
             voice = await self._listen()
         while self._wanted is None:
             await self._clock.sleep_ms(_LOOK_MS)
             self._look_at_the_clock()
-            if self._settings.voice_start and self._has("microphone"):
+            if self._settings.voice_start and self._sounds():
                 return
         wanted = self._wanted
         self._stopped = False
+        self._sound = self._sounds()
         try:
             # Where memory is short, the recording has to begin for what sends to make room.
-            if not self._up.roomy or await self._maker().recorder().open():
+            later = not (self._up.roomy and self._sound)
+            if later or await self._maker().recorder().open():
                 await self._record(wanted, voice if wanted[0] == "voice" else None)
         finally:
             if self._wanted is wanted:
@@ -216,7 +232,7 @@ class Control:
     async def _record(self, wanted, voice):
         by, max_s, about = wanted
         settings = self._settings
-        left = self.seconds_left()
+        left = self.seconds_left() if self._sound else None
         if voice and voice.pre_roll:
             about = {"started_at": self._clock.stamp(voice.pre_roll.ms(settings.audio_rate))}
         live = bool(settings.segment_bytes or settings.segment_seconds)
@@ -228,10 +244,14 @@ class Control:
             self._up.report()
         self._ends_ms = self._clock.uptime_ms() + max_s * 1000 if max_s else None
         await self._up.quiet()
-        if not self._stopped:
+        if self._stopped:
+            return
+        if self._sound:
             # Where memory is short nothing is sent meanwhile, so the microphone need not be
             # waited for: what it raises ends the recording.
             await self._maker().record(self.recording, max_s, voice, not self._up.roomy)
+        else:
+            await self._maker().picture(self.recording, max_s)
 
     def end(self):
         """End the recording that is under way, as it should be."""
@@ -240,7 +260,7 @@ class Control:
         gaps = None
         try:
             if self._making:
-                gaps = self._making.close(bool(recording))
+                gaps = self._making.close(bool(recording) and self._sound)
             if recording:
                 recording.end(metadata=gaps)
         except UploaderError as e:
@@ -251,8 +271,8 @@ class Control:
     def status(self):
         """What there is to know, as a dict that JSON can carry; `seconds_left` is how long can
         still be recorded. Raises StorageError."""
-        if not self._has("microphone"):
-            return {"microphone": False}
+        if not self._sounds():
+            return {"microphone": self._has("microphone"), "next_scheduled_s": self.due_s()}
         status = {
             "codec": self._settings.audio_codec,
             "seconds_left": self.seconds_left(),

@@ -8,6 +8,7 @@ import asyncio
 from micropython import const
 
 _LATE_S = const(2)
+_LOOK_MS = const(100)
 # What only a recording needs. Not the modules of machine code: those are freed by a reset only.
 _PARTS = (
     "making recorder capture gaps level level_plain microphone segments voice"
@@ -27,6 +28,7 @@ class Making:
         self._made_for = None  # (rate, ms of a buffer) of the recorder
         self._codec = None  # ((name, rate), encoder) of the last recording
         self._stream = None  # a microphone that is open already
+        self._looks = 0  # of a recording without sound, at whether it ends
 
     def recorder(self):
         """The Recorder."""
@@ -62,6 +64,7 @@ class Making:
         """Fill `recording` for at most `max_s` seconds (0: until `stop`), or until `voice` hears
         its end. With `at_once` a microphone that can't be opened is not waited for: raises
         OSError."""
+        self._looks = 0
         settings = self._settings
         recorder, encoder = self.recorder(), self.encoder()
         if at_once:
@@ -74,6 +77,20 @@ class Making:
             for task in beside:
                 if task:
                     task.cancel()
+
+    async def picture(self, recording, max_s=0):
+        """Fill `recording` with pictures alone for `max_s` seconds (0: until `stop`), or until the
+        camera fails."""
+        self._looks = 1
+        ends_ms = self._clock.uptime_ms() + max_s * 1000
+        task = self._stills(recording)
+        while task and not task.done() and self._looks:
+            if max_s and self._clock.uptime_ms() >= ends_ms:
+                break
+            await self._clock.sleep_ms(_LOOK_MS)
+            self._looks += bool(self._looks)
+        if task:
+            task.cancel()
 
     async def _stop_after(self, seconds):
         """The end of a recording whose microphone never gave as much."""
@@ -91,11 +108,12 @@ class Making:
 
     @property
     def samples(self):
-        """See Recorder; 0 without one."""
-        return self._recorder.samples if self._recorder else 0
+        """See Control."""
+        return self._looks or (self._recorder.samples if self._recorder else 0)
 
     def stop(self):
-        """Make `record` end."""
+        """Make `record` or `picture` end."""
+        self._looks = 0
         if self._recorder:
             self._recorder.stop()
 

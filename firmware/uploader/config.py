@@ -22,7 +22,7 @@ KEYS = """{
 "apn_user": "",
 "awake_s": [20, 5, 86400],
 "audio_buffer_ms": [128, 32, 10000],
-"audio_codec": {"of": ["wav", "flac", "adpcm"]},
+"audio_codec": {"of": ["wav", "flac", "adpcm", "none"]},
 "audio_rate": [16000, 8000, 48000],
 "backoff_max_s": [300, 1, 86400],
 "cellular_idle_timeout_s": [-1, -1, 2540],

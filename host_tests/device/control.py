@@ -104,7 +104,7 @@ async def test_a_board_without_a_microphone_says_so():
     await asyncio.sleep(1)
     (line,) = told(a, "not_started")
     assert "no microphone" in line and "by=command" in line
-    assert a.status()["recorder"] == {"microphone": False}
+    assert a.status()["recorder"]["microphone"] is False
     task.cancel()
 
 
@@ -281,14 +281,86 @@ async def test_a_voice_starts_a_recording_and_silence_ends_it():
     a.close()
 
 
+class Dated(Service):
+    """Keeps the moments of files, as Unix seconds."""
+
+    def __init__(self):
+        super().__init__("dtok_a")
+        self.moments = []
+
+    def _url(self, path, headers, body):
+        if "captured_at" in json.loads(body):
+            self.moments.append(parse_iso(json.loads(body)["captured_at"]))
+        return super()._url(path, headers, body)
+
+
+class Seeing(Board):
+    """With a camera that has `left` pictures."""
+
+    left = 1000
+
+    def make_camera(self):
+        return self
+
+    def capture(self):
+        self.left -= 1
+        if self.left < 0:
+            raise OSError("camera gone")
+        return b"\xff\xd8jpeg"
+
+
+class SeeingOnly(Seeing):
+    MICROPHONE = None
+
+
+async def test_stills_are_a_recording_of_their_own_without_a_microphone_or_if_wished():
+    for board, codec in ((SeeingOnly(), "wav"), (Seeing(), "none")):
+        service = Dated()
+        a = app(service, board=board, stills_every_s=60, audio_codec=codec)
+        task = await running(a)
+        a.command("start_recording", {"params": {"max_duration_sec": 400}})
+        await asyncio.sleep(390)
+        assert a.state() == "recording" and 5 <= a.control.ends_in_s() <= 10
+        json.dumps(a.status())
+        await asyncio.sleep(20)
+        assert a.state() == "idle" and told(a, "microphone") == []
+        (recording,) = service.recordings.values()
+        assert recording["status"] == "uploaded"
+        assert list(recording["files"].values()) == [b"\xff\xd8jpeg"] * 7
+        steps = [service.moments[i + 1] - service.moments[i] for i in range(6)]
+        assert min(steps) >= 59 and max(steps) <= 61, steps
+        task.cancel()
+
+
+async def test_pictures_alone_end_by_a_stop_a_camera_that_fails_or_are_refused_with_the_reason():
+    service = Dated()
+    a = app(service, board=SeeingOnly(), stills_every_s=5)
+    task = await running(a)
+    a.start()
+    await asyncio.sleep(12)
+    a.stop()
+    await asyncio.sleep(3)
+    assert a.state() == "idle" and service.recordings["rec_1"]["status"] == "uploaded"
+    a.board.left = 2
+    a.start()
+    await asyncio.sleep(20)
+    assert a.state() == "idle" and "camera gone" in told(a, "camera")[0]
+    assert len(service.recordings["rec_2"]["files"]) == 2
+    a.settings.values["low_space_bytes"] = 1 << 60
+    a.start()
+    await asyncio.sleep(2)
+    assert "room for" in told(a, "not_started")[0]
+    task.cancel()
+    for board, codec, word in ((Board(), "none", "no camera"), (SeeingOnly(), "wav", "microphone")):
+        a = app(board=board, audio_codec=codec, stills_every_s=5 * (codec == "none"))
+        task = await running(a)
+        a.start()
+        await asyncio.sleep(1)
+        assert word in told(a, "not_started")[0], told(a, "not_started")
+        task.cancel()
+
+
 async def test_stills_are_taken_beside_the_sound_each_with_its_moment():
-    class Seeing(Board):
-        def make_camera(self):
-            return self
-
-        def capture(self):
-            return b"\xff\xd8jpeg"
-
     service = Service("dtok_a")
     a = app(service, board=Seeing(), stills_every_s=5)
     task = await running(a)
@@ -415,19 +487,6 @@ async def test_times_after_deep_sleep_are_corrected_once_known_and_marked_where_
     (recording,) = service.recordings.values()
     assert recording["metadata"]["time_estimated"] and recording["metadata"]["interrupted"]
     assert abs(parse_iso(recording["started_at"]) - real + 300) <= 1
-
-
-class Dated(Service):
-    """Keeps the moments of files, as Unix seconds."""
-
-    def __init__(self):
-        super().__init__("dtok_a")
-        self.moments = []
-
-    def _url(self, path, headers, body):
-        if "captured_at" in json.loads(body):
-            self.moments.append(parse_iso(json.loads(body)["captured_at"]))
-        return super()._url(path, headers, body)
 
 
 async def test_a_voices_recording_begins_when_its_first_sound_was_heard():
