@@ -71,6 +71,9 @@ status: .venv/ready ## what a device is doing (PORT=, ARGS=--json)
 doctor: .venv/ready ## what is in the way of an upload, from the cable to the cloud (PORT=, ARGS=--json)
 	@$(DEVICE) doctor $(ON) $(AT) $(ARGS)
 
+level: .venv/ready ## how loud the microphone is, and what starts by voice (PORT=, ARGS='--seconds 10')
+	@$(DEVICE) level $(AT) $(ARGS)
+
 logs: .venv/ready ## what happened lately on a device (PORT=)
 	@$(DEVICE) logs $(AT) $(ARGS)
 
@@ -98,5 +101,5 @@ format: .venv/ready ## rewrite the code as ruff likes it
 clean: ## remove what was built
 	rm -rf build .venv
 
-.PHONY: help venv demo cloud test crash-test update-test fault-test service-test soak bench flash firmware bundle deploy provision status doctor \
+.PHONY: help venv demo cloud test crash-test update-test fault-test service-test soak bench flash firmware bundle deploy provision status doctor level \
 	logs pull repl simulator emulator emulator-test format clean

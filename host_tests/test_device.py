@@ -99,6 +99,18 @@ def test_from_an_empty_device_to_a_completed_upload(cloud, simulator, tmp_path):
     assert cloud.state.keys("heartbeat")
 
 
+def test_the_level_is_shown_with_its_noise_floor(simulator, cloud, tmp_path):
+    port = ("--port", simulator.path)
+    ok("deploy", "--board", "unix", *port)
+    ok("provision", "--file", values(cloud, tmp_path, heartbeat_minutes=0), *port)
+    lines = ok("level", "--seconds", "2", *port).splitlines()
+    told = [line.split() for line in lines if "dBFS" in line]
+    # The simulator's square wave has an eighth of full scale: 20 log(1/8) and the 3.9 dB between
+    # a sine's mean and its own.
+    assert len(told) >= 3 and {(w[0], w[3]) for w in told} == {("-14", "-14")}, lines
+    assert not [w for w in told if "voice" in w], "as loud as its own floor"
+
+
 def test_deploy_copies_only_what_changed_and_removes_what_is_stale(simulator):
     port = ("--port", simulator.path)
     count = len(package.build("unix"))

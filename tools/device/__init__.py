@@ -1,1 +1,1 @@
-"""`make flash deploy provision status doctor logs pull repl`: a device over USB, by mpremote."""
+"""`make flash deploy provision status doctor level logs pull repl`: through mpremote."""

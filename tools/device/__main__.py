@@ -19,6 +19,7 @@ from . import bundle as bundling
 from . import deploy as deploying
 from . import doctor as doctoring
 from . import image, package
+from . import level as listening
 from . import provision as provisioning
 from .connection import Device, DeviceError, check_version, choose, minimum
 from .trust import S3_URL
@@ -266,6 +267,23 @@ def doctor(
     if as_json:
         print(json.dumps(report, indent=1))
     raise typer.Exit(0 if report["ok"] else 1)
+
+
+@app.command()
+def level(
+    port: Port = None,
+    seconds: Annotated[int, typer.Option(help="How long to listen.")] = 10,
+):
+    """How loud the microphone is, over what noise floor, and whether that starts a recording by
+    voice. The device is interrupted for that, and restarted."""
+
+    def tell(dbfs, floor, voice):
+        bar = "#" * max(0, (dbfs + 90) // 2)
+        console.print(f"{dbfs:>4} dBFS  floor {floor:>4}  {'voice' if voice else '     '}  {bar}")
+
+    with Device(port) as device:
+        listening.listen(device, seconds, tell)
+        device.restart()
 
 
 @app.command()
