@@ -4,6 +4,7 @@ A module of its own beside `main.py`, because that one is compiled on the device
 """
 
 import asyncio
+import os
 import sys
 
 from recorders.control import Control
@@ -53,6 +54,9 @@ class App:
         self.proof = False  # something of use was done since the boot
         self._rest = None
         self.control = Control(board, settings, self.up, self.emit)
+        # Of updates: the trial that this firmware is on, the task of one that is under way, and
+        # the uploads' task, which rests meanwhile.
+        self.trial = self.updating = self.uploads = None
         if self.boot.get("up"):
             self.load("uploader.asleep").unpack(self.up, self.boot["up"], self.boot["slept_s"])
             self.control.past = self.boot["kept"].get("past", 0)
@@ -61,6 +65,8 @@ class App:
 
     def start(self):
         """Begin a recording; nothing happens if one is under way."""
+        if self.updating:
+            self.updating.cancel()
         self.control.start("button")
 
     def stop(self):
@@ -86,8 +92,10 @@ class App:
     async def _watch(self):
         """Feed the watchdog as long as everything shows life, and let the LED tell."""
         watchdog = None
-        if self._make_watchdog and self.settings.watchdog_s:
-            watchdog = self._make_watchdog(self.settings.watchdog_s * 1000)
+        # On trial the chooser has one running already.
+        seconds = self.settings.watchdog_s or (self.trial and 120)
+        if self._make_watchdog and seconds:
+            watchdog = self._make_watchdog(seconds * 1000)
         samples = -1
         stuck_since = None
         while True:
@@ -107,6 +115,10 @@ class App:
                 self.led.state = self.state()
             if samples > _MINUTE_S * self.settings.audio_rate:
                 self.proof = True
+            beat = self.up.heartbeat
+            if beat and beat.offer is not None and self.up.idle and not self.updating:
+                if not (self.control.busy or self.trial or self.only_records):
+                    self.updating = asyncio.create_task(self.load("updates.go").go(self))
             if self._rests():
                 await self._rest.look()
             await self.clock.sleep(1)
@@ -139,6 +151,8 @@ class App:
         """What the LED shows: one of `recorders.led.PATTERNS`."""
         if self.control.recording:
             return "recording"
+        if self.updating:
+            return "updating"
         if self._trouble:
             return self._trouble
         if not self.up.idle:
@@ -154,6 +168,8 @@ class App:
 
     def _event(self, name, info):
         self.log.event(name, info)
+        if self.trial:
+            self.trial.note(name, info)
         if name in _STIR:
             self.awake_ms = self.clock.uptime_ms() + self.settings.awake_s * 1000
             self.proof = self.proof or name == "completed"
@@ -198,11 +214,12 @@ class App:
     async def run(self):
         """Run for ever."""
         self.load("power").tell(self.boot, self.board.NAME, self.emit)
+        self._look_at_updates()
         if self.boot["by"] == "pin":
             self.start()
         tasks = [asyncio.create_task(self.control.run())]
         if not self.only_records:
-            tasks.append(asyncio.create_task(self.up.run()))
+            self.uploads = asyncio.create_task(self.up.run())
         if getattr(self.board, "BUTTON_PIN", None) is not None:
             tasks.append(asyncio.create_task(self._button()))
         if getattr(self.board, "LED_PIN", None) is not None:
@@ -214,9 +231,20 @@ class App:
         try:
             await self._watch()
         finally:
-            for task in tasks:
-                task.cancel()
+            for task in tasks + [self.uploads, self.updating]:
+                if task:
+                    task.cancel()
             self.close()
+
+    def _look_at_updates(self):
+        for path in ("/slot", self.settings.state + "/update"):
+            for i in "01":
+                try:
+                    os.stat("%s.%s" % (path, i))
+                except OSError:
+                    continue
+                self.load("updates.boot").look(self)
+                return
 
     def close(self):
         """End what is being recorded, as it should be: Ctrl-C does not reach tasks."""

@@ -5,6 +5,7 @@ PATTERNS = {
     "idle": (),
     "recording": (1000, 1000),
     "uploading": (100, 100),
+    "updating": (100, 100, 100, 700),
     "waiting": (60, 2940),
     "low_battery": (60, 200, 60, 2680),
     "storage_full": (400, 200, 400, 2000),

@@ -13,12 +13,14 @@ from . import memory
 from .errors import ApiError
 
 _UNKNOWN = (400, 422)
+_OFFERS = ("firmware", "ota", "firmware_update", "manifest")
 _ENVELOPES = ("commands", "remote_commands", "command", "data")
 
 
 class Heartbeat:
     """Reports what `store`, `links` (a LinkManager) and `device` (a Device) know, and takes what
-    the answer brings. `emit(event, **info)` tells of commands and settings."""
+    the answer brings. `emit(event, **info)` tells of commands and settings. `offer` is the manifest
+    of an update that an answer brought, a dict, None once somebody saw to it."""
 
     def __init__(self, settings, store, links, device, emit):
         self._settings = settings
@@ -27,6 +29,7 @@ class Heartbeat:
         self._device = device
         self._emit = emit
         self._clock = store.clock
+        self.offer = None
         self._flags = True
         self._next_ms = 0
         self.failures = 0  # in a row
@@ -115,6 +118,9 @@ class Heartbeat:
         except asyncio.CancelledError:
             self._next_ms = self._clock.uptime_ms()  # a recording came between: still due
             raise
+        for name in _OFFERS:
+            if isinstance(answer.get(name), dict):
+                self.offer = answer[name]
         self._keep_settings(answer)
         return self._take_commands(answer)
 

@@ -5,14 +5,16 @@ import select
 import signal
 import subprocess
 import threading
+import time
 import tty
 from pathlib import Path
 
 from tools import micropython
 
 _REPL = Path(__file__).parent / "mpy/repl.py"
-_RAW_RESET, _RESET = 75, 76
-_WAITING, _RUNNING = 0x16, 0x17  # see mpy/repl.py
+# See mpy/repl.py.
+_RAW_RESET, _RESET, _WOKEN = 75, 76, 77
+_WAITING, _RUNNING, _WATCH, _FED = 0x16, 0x17, 0x15, 0x14
 
 
 class Simulator:
@@ -28,13 +30,16 @@ class Simulator:
         self._child = None
         self._ready = False  # there is somebody to take what the host sends
         self._running = False  # and it runs something that Ctrl-C would interrupt
+        self._limit = None  # how the watchdog is being armed, digits so far
+        self._watched_s = None  # within which it has to be fed
+        self._fed = 0.0
 
     def __enter__(self):
         self.root.mkdir(parents=True, exist_ok=True)
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         self.path = os.ttyname(self._slave)
-        self._spawn("boot")
+        self._spawn("boot", "POWERON")
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         return self
@@ -47,10 +52,11 @@ class Simulator:
         os.close(self._master)
         os.close(self._slave)
 
-    def _spawn(self, mode):
+    def _spawn(self, mode, reason):
         self._ready = self._running = False
+        self._watched_s = self._limit = None
         self._child = micropython.start(
-            *(_REPL, self.root.resolve(), mode),
+            *(_REPL, self.root.resolve(), mode, reason),
             heap=self._heap,
             text=False,
             stdin=subprocess.PIPE,
@@ -65,6 +71,9 @@ class Simulator:
             # What the host sends waits until there is somebody to take it.
             sources = [self._master, out] if self._ready else [out]
             ready = select.select(sources, [], [], 0.05)[0]
+            if self._watched_s and time.monotonic() - self._fed > self._watched_s:
+                self.output += b"\r\nthe watchdog bit\r\n"
+                self._child.kill()
             if self._master in ready:
                 self._from_host(os.read(self._master, 4096))
             if out in ready:
@@ -72,13 +81,28 @@ class Simulator:
                 if not data:
                     self._ended()
                     continue
-                for c in data:
-                    if c in (_WAITING, _RUNNING):
-                        self._ready = True
-                        self._running = c == _RUNNING
-                data = data.translate(None, bytes((_WAITING, _RUNNING)))
+                data = bytes(filter(self._is_text, data))
                 self.output += data
                 os.write(self._master, data)
+
+    def _is_text(self, c):
+        """Whether a byte is for the host, and not for us."""
+        if c == _WATCH:
+            if self._limit is None:
+                self._limit = ""
+            else:
+                self._watched_s, self._limit = int(self._limit) / 1000, None
+                self._fed = time.monotonic()
+        elif self._limit is not None:
+            self._limit += chr(c)
+        elif c == _FED:
+            self._fed = time.monotonic()
+        elif c in (_WAITING, _RUNNING):
+            self._ready = True
+            self._running = c == _RUNNING
+        else:
+            return True
+        return False
 
     def _from_host(self, data):
         # Ctrl-C interrupts what runs, as the UART's interrupt character does.
@@ -91,5 +115,7 @@ class Simulator:
 
     def _ended(self):
         code = self._child.wait()
+        reasons = {_RESET: "SW", _WOKEN: "DEEPSLEEP", -signal.SIGKILL: "TASK_WDT"}
         if not self._stop:
-            self._spawn("raw" if code == _RAW_RESET else "boot")
+            raw = code == _RAW_RESET
+            self._spawn("raw" if raw else "boot", reasons.get(code, "POWERON"))

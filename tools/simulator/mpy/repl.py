@@ -1,9 +1,10 @@
-"""MicroPython's REPL over standard input and output, for the unix port: repl.py ROOT MODE.
+"""MicroPython's REPL over standard input and output, for the unix port: repl.py ROOT MODE REASON.
 
 What mpremote and a person at a terminal use of it: the friendly prompt, the raw REPL (Ctrl-A,
 code, Ctrl-D; docs "reference/repl"), Ctrl-C, and soft reset. ROOT becomes the device's "/". MODE
-is `boot` (boot.py and main.py are run), or `raw` (as after a soft reset from the raw REPL). Exits
-with 75 for a soft reset from the raw REPL, 76 for any other reset.
+is `boot` (boot.py and main.py are run), or `raw` (as after a soft reset from the raw REPL). REASON
+is why it boots, an ESP_RST_ name. Exits with 75 for a soft reset from the raw REPL, 77 for the end
+of a deep sleep, 76 for any other reset. The watchdog is the simulator's: a hang can't end itself.
 """
 
 import io
@@ -17,12 +18,14 @@ sys.path.append(sys.argv[0].rsplit("/", 1)[0] + "/../../chip/mpy")
 from chip import Asleep, Chip
 from esp32board import Board
 
-ROOT, MODE = sys.argv[1:3]
-RAW_RESET, RESET = 75, 76
+ROOT, MODE, REASON = sys.argv[1:4]
+RAW_RESET, RESET, WOKEN = 75, 76, 77
 WINDOW = 2048
 # Told to the simulator, which keeps them from whoever is at the other end: Ctrl-C interrupts
 # only what runs.
 WAITING, RUNNING = b"\x16", b"\x17"
+# The watchdog: armed, between two of the one, for so many milliseconds; fed.
+WATCH, FED = b"\x15", b"\x14"
 
 
 class Simulated(Chip):
@@ -36,7 +39,18 @@ class Simulated(Chip):
             while end.ms is None:
                 time.sleep(1)
             time.sleep_ms(end.ms)
+            sys.exit(WOKEN)
         sys.exit(RESET)
+
+
+class Watchdog:
+    """machine.WDT."""
+
+    def __init__(self, id=0, timeout=5000):
+        out(WATCH + b"%d" % timeout + WATCH)
+
+    def feed(self):
+        out(FED)
 
 
 def out(text):
@@ -173,7 +187,9 @@ def friendly(space):
 
 
 def main():
-    Board(Simulated(time.ticks_ms)).install()
+    board = Board(Simulated(time.ticks_ms), REASON)
+    board.machine.WDT = Watchdog
+    board.install()
     vfs.umount("/")
     vfs.mount(vfs.VfsPosix(ROOT), "/")
     sys.path[:] = ["", ".frozen", "/lib"]

@@ -1,0 +1,24 @@
+"""What updates left to be seen to at a boot: a trial, an outcome to tell, a download to go on."""
+
+import asyncio
+
+from uploader import memory
+
+from . import offer, slots
+
+
+def look(app):
+    """See to it; a Trial that is to be told of events goes to `app.trial`."""
+    kept = slots.Slots()
+    if kept.on_trial:
+        from .trial import Trial
+
+        app.trial = Trial(app, kept)
+        app.trial.begin()
+        asyncio.create_task(app.trial.run())
+    elif kept.last and kept.last[1] == "undone" and not kept.value.get("told"):
+        kept.note(told=1)
+        app.up.emit("update", state="undone", version=kept.last[0], reason=kept.last[2])
+    if app.up.heartbeat and offer.Kept(app.settings.state).value.get("url"):
+        app.up.heartbeat.offer = {}
+    memory.forget("updates.slots", "updates.offer", "updates.trial")

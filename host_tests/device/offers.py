@@ -1,0 +1,79 @@
+"""What is remembered of offers over reboots."""
+
+from _support import folder
+
+from updates.offer import TRIES, Kept, parse
+
+OFFER = {"version": "2", "size": 5, "crc32": "0000000a", "url": "https://a.test/1"}
+
+
+def kept():
+    return Kept(folder())
+
+
+def test_an_offer_outlives_a_power_cut():
+    assert kept().take(parse(OFFER))
+    assert kept().value["url"] == OFFER["url"] and kept().due(1000)
+
+
+def test_what_failed_is_not_tried_at_once_and_in_the_end_not_at_all():
+    k = kept()
+    k.take(parse(OFFER))
+    now, waits = 1000000, []
+    while True:
+        wait = kept().again(now)
+        if wait is None:
+            break
+        waits.append(wait)
+        assert not kept().due(now + wait - 1) and kept().due(now + wait)
+        # The same offer again, as heartbeats repeat it, is no reason to hurry.
+        assert kept().take(parse(OFFER)) and not kept().due(now + 1)
+        now += wait
+    assert len(waits) == TRIES - 1 and waits == sorted(waits) and waits[0] >= 60
+
+
+def test_what_failed_for_good_is_not_tried_again_but_another_is():
+    k = kept()
+    k.take(parse(OFFER))
+    k.end("the signature is wrong")
+    assert not kept().take(parse(OFFER)) and not kept().value.get("url")
+    assert kept().failed(parse(OFFER)) == "the signature is wrong"
+    assert kept().take(parse(dict(OFFER, crc32="0000000b")))
+    assert kept().take(parse(dict(OFFER, version="3")))
+
+
+def test_another_offer_forgets_what_failed_of_the_one_before():
+    k = kept()
+    k.take(parse(OFFER))
+    k.again(1000)
+    assert kept().take(parse(dict(OFFER, version="3"))) and kept().due(1000)
+
+
+def test_a_clock_that_was_wrong_does_not_put_it_off_for_ever():
+    k = kept()
+    k.take(parse(OFFER))
+    k.again(4000000000)
+    assert kept().due(1800000000)
+
+
+def test_an_expired_url_is_asked_for_once_and_the_new_one_taken():
+    k = kept()
+    k.take(parse(OFFER))
+    assert k.expired() and not kept().due(1) and not kept().expired()
+    assert kept().take(parse(dict(OFFER, url="https://a.test/2")))
+    assert kept().due(1) and kept().value["url"] == "https://a.test/2"
+    assert kept().expired(), "and that one may expire, too"
+
+
+def test_what_is_no_manifest_is_none():
+    for wrong in (
+        {},
+        {"version": "2"},
+        {"url": "https://a.test"},
+        {"version": 2, "url": "https://a.test"},
+        {"version": "2", "url": ["https://a.test"]},
+        {"version": "2", "url": "https://a.test/" + "x" * 3000},
+    ):
+        assert parse(wrong) is None, wrong
+    odd = parse(dict(OFFER, crc32="none", size="many"))
+    assert odd["crc"] is None and odd["size"] is None

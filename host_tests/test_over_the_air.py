@@ -1,0 +1,71 @@
+"""The product, from a release that the local cloud assigns to what runs afterwards."""
+
+import json
+
+import pytest
+from conftest import ROOT
+
+from tools import micropython
+from tools.cloud import firmware as releases
+from tools.device import bundle
+from tools.update import product
+from tools.update.product import NEW, Product
+
+
+@pytest.fixture
+def key(tmp_path):
+    return bundle.new_key(tmp_path / "key.pem")
+
+
+def test_a_release_is_fetched_tried_and_confirmed_and_the_service_learns_of_it(
+    cloud, tmp_path, key
+):
+    device = Product(tmp_path, cloud, key)
+    device.assign(product.firmware())
+    with device:
+        device.until(b"state=applied")
+        assert device.status() == ["applied"]
+    boots = [w for w in device.simulator.output.decode().splitlines() if " boot " in w]
+    assert [f"version={NEW}" in line for line in boots] == [False, True]
+    assert (device.root / "lib2/uploader/http.mpy").exists()
+
+
+@pytest.mark.parametrize("shape", sorted(releases.SHAPES))
+def test_a_manifest_is_understood_in_each_of_the_likely_shapes(tmp_path, shape):
+    version, size, crc, written, url = releases.SHAPES[shape]
+    number = 0x00AB12CD
+    manifest = {
+        version: "1.2.3",
+        size: 4711,
+        crc: written.format(number) if written else number,
+        url: "https://s3.test/x?y=1",
+    }
+    script = tmp_path / "parse.py"
+    script.write_text(
+        f"import sys, json\nsys.path.insert(0, {str(ROOT / 'firmware')!r})\n"
+        "from updates.offer import parse\n"
+        f"print(json.dumps(parse(json.loads({json.dumps(manifest)!r}))))\n"
+    )
+    found = micropython.report(script)
+    assert found == {
+        "url": manifest[url],
+        "version": "1.2.3",
+        "size": 4711,
+        "crc": number,
+    }
+
+
+def test_what_is_signed_by_another_is_refused_with_its_reason(cloud, tmp_path, key):
+    device = Product(tmp_path, cloud, key)
+    device.assign(product.firmware(), key=bundle.new_key(tmp_path / "other.pem"))
+    with device:
+        device.until(b"state=failed")
+        said = device.simulator.output.decode()
+    assert "signed by a key that is not provisioned" in said and "installed" not in said
+    assert not (device.root / "lib2").exists()
+
+
+def test_what_crashes_is_undone_and_not_tried_again(cloud, tmp_path, key):
+    cloud.service.behaviour.redeliver = True
+    said = product.harmed(tmp_path / "x", cloud, key, "crashes")
+    assert "ValueError: broken" in said
