@@ -58,8 +58,8 @@ LAYERS = (
     "uploader.recording uploader.recovery uploader.entry uploader.space uploader.credentials"
     " uploader.data_meter uploader.answer",
     "uploader.journal",
-    "uploader.layout uploader.retry uploader.config uploader.clock uploader.mount",
-    "uploader.settings uploader.zones uploader.schedule uploader.flac_recovery",
+    "uploader.layout uploader.verdict uploader.retry uploader.config uploader.clock uploader.mount",
+    "uploader.dates uploader.settings uploader.zones uploader.schedule uploader.flac_recovery",
     "uploader.errors uploader.memory",
 )
 

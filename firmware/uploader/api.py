@@ -5,8 +5,8 @@ import json
 
 from micropython import const
 
-from . import clock
 from .errors import ApiError, TransportError
+from .memory import borrow
 from .settings import redact
 
 _URL_LIFE_S = const(3600)  # upload-url reference: "Upload URLs expire after 1 hour"
@@ -94,7 +94,7 @@ class DeviceApi:
             body = json.dumps(fields).encode()
         url = self._settings.api_url + path
         response = await self._http.request("POST", url, headers, body, _MAX_ANSWER)
-        date = clock.parse_http_date(response.headers.get("date", ""))
+        date = borrow("uploader.dates").parse_http_date(response.headers.get("date", ""))
         if date:
             self._clock.refine(date)
         if not 200 <= response.status < 300:
@@ -150,9 +150,5 @@ def _identifier(value):
 
 
 def _life(expires_at, date):
-    try:
-        if date is not None:
-            return min(clock.parse_iso(expires_at) - date, 86400)
-    except ValueError:
-        pass
-    return _URL_LIFE_S
+    until = date and borrow("uploader.dates").known(expires_at)
+    return min(until - date, 86400) if until else _URL_LIFE_S

@@ -9,7 +9,7 @@ import json
 
 from micropython import const
 
-from .clock import parse_iso
+from .dates import parse_iso
 from .journal import Durable
 
 # `factory_reset` exists, too, and is refused: it would take recordings with it.

@@ -16,7 +16,6 @@ import time
 from micropython import const
 
 from . import memory
-from .answer import read_answer
 from .errors import DamagedError, StorageError, TransportError
 
 _IN = const(1)  # select.POLLIN
@@ -133,8 +132,9 @@ class Connection:
             await self._send(head)
             early = source is not None and await self._send_file(source, size, progress)
             self._started = time.ticks_ms()
+            read_answer = memory.borrow("uploader.answer").read_answer
             response = await read_answer(self, method, max_body)
-        except OSError as e:
+        except (OSError, MemoryError) as e:
             raise _transport_error(e, self._answered)
         except ValueError as e:  # mbedTLS's verdict on the certificate
             raise _certificate_error(e)

@@ -21,6 +21,7 @@ _SCARCE = const(8192)
 _STACK_MIN = const(8192)  # of a thread, which ESP-IDF takes from the same memory
 _FILL = const(4096)
 _OFTEN = const(1024)
+_short = None  # not roomy, once that has been asked for
 
 
 class Growth:
@@ -101,6 +102,19 @@ def forget(*names):
         if module and hasattr(parent, last):
             delattr(parent, last)
     gc.collect()
+
+
+def borrow(name):
+    """A module (its full name) that is needed for a moment: where memory is short the caller
+    alone keeps it, and the next call loads it again."""
+    global _short
+    __import__(name)
+    module = sys.modules[name]
+    if _short is None:
+        _short = not roomy()
+    if _short:
+        forget(name)
+    return module
 
 
 def figures():

@@ -5,7 +5,7 @@ from binascii import hexlify
 
 from micropython import const
 
-from . import clock, journal, layout
+from . import dates, journal, layout
 from .errors import StorageError, StorageFullError
 
 _ENOSPC = const(28)
@@ -22,7 +22,7 @@ def check_time(what, value, clock_now=None):
         return clock_now.stamp() if clock_now else None
     if value and not isinstance(value, list):  # a list is a stamp of the Clock's
         try:
-            clock.parse_iso(value)
+            dates.parse_iso(value)
         except ValueError as e:
             raise StorageError("%s is %s" % (what, e))
     return value

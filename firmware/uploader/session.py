@@ -7,7 +7,6 @@ With two connections each file goes straight from its upload-url to S3. With one
 from micropython import const
 
 from . import memory, retry
-from .clock import parse_iso
 from .entry import md5_of
 from .errors import ApiError, DamagedError, StorageError, TransportError, UploaderError
 from .layout import kind_of
@@ -117,10 +116,7 @@ class Pass:
 
     def _ended(self, entry):
         text = entry.end and self._clock.resolve(entry.end.get("ended_at"))
-        try:
-            return parse_iso(text) if text else None
-        except ValueError:
-            return None
+        return memory.borrow("uploader.dates").known(text) if text else None
 
     async def step(self):
         """Do the next piece of work, one call or one file; True while there is more, False
@@ -218,7 +214,7 @@ class Pass:
 
     def _judge(self, entry, e):
         step = PUT if isinstance(e, StorageError) else e.step
-        verdict = retry.verdict(step, e)
+        verdict = _verdict(step, e)
         self._drop(entry, verdict != retry.LIMIT)
         if verdict == retry.RECREATE and entry.creates < 2:
             entry.note("gone")  # the next pass creates it again
@@ -334,7 +330,7 @@ class Pass:
         if error:
             if error.code == "BadDigest" and await md5_of(entry, file) != md5:
                 raise DamagedError("file %d no longer has its MD5" % file["index"])
-            if again or retry.verdict(PUT, error) != retry.NEW_URL:
+            if again or _verdict(PUT, error) != retry.NEW_URL:
                 raise error
             return await self._send(await self._granted(entry, file), True)
         entry.note("sent", file["index"])
@@ -361,7 +357,7 @@ class Pass:
         try:
             await _at(COMPLETE, self._ask_completion(entry))
         except ApiError as e:
-            if not (asked and retry.verdict(COMPLETE, e) == retry.CONFLICT):
+            if not (asked and _verdict(COMPLETE, e) == retry.CONFLICT):
                 raise
         entry.note("done")
         self._progress()
@@ -373,6 +369,10 @@ def _unsent(entry):
     for file in entry.files():
         if not entry.sent(file["index"]):
             yield file
+
+
+def _verdict(step, error):
+    return memory.borrow("uploader.verdict").of(step, error)
 
 
 def _may_be_its_own(e):

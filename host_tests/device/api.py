@@ -5,7 +5,8 @@ from wire import settings
 
 from uploader.answer import Response
 from uploader.api import DeviceApi
-from uploader.clock import FLOOR, Clock, parse_http_date
+from uploader.clock import FLOOR, Clock
+from uploader.dates import parse_http_date
 from uploader.errors import ApiError, TransportError
 from uploader.http import Http
 from uploader.requests_transport import RequestsTransport, read_field

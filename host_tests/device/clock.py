@@ -5,7 +5,8 @@ import time
 
 from _support import Ticks, raises
 
-from uploader.clock import FLOOR, Clock, iso, parse_http_date, parse_iso
+from uploader.clock import FLOOR, Clock, iso
+from uploader.dates import parse_http_date, parse_iso
 
 
 def test_iso_8601_agrees_with_the_calendar_and_back():

@@ -1,6 +1,6 @@
 """The table of errors, and the waits."""
 
-from uploader import retry
+from uploader import retry, verdict
 from uploader.errors import ApiError, DamagedError, TransportError
 
 STEPS = (retry.CREATE, retry.UPLOAD_URL, retry.PUT, retry.COMPLETE)
@@ -13,39 +13,37 @@ def api(status, code="x", message="", reset_at=None, server_time=None):
 def test_what_never_came_back_is_tried_again_at_every_step():
     for step in STEPS:
         for kind in ("dns", "connect", "closed", "stall", "tls", "protocol", "refused"):
-            assert retry.verdict(step, TransportError(kind, "")) == retry.RETRY
+            assert verdict.of(step, TransportError(kind, "")) == retry.RETRY
         for status in (200, 204, 301, 307, 408, 425, 500, 501, 502, 503, 504):
             patient = status == 425 and step == retry.COMPLETE
             wanted = retry.UNVERIFIED if patient else retry.RETRY
-            assert retry.verdict(step, api(status)) == wanted, (step, status)
-        assert retry.verdict(step, api(429)) == retry.LIMIT
+            assert verdict.of(step, api(status)) == wanted, (step, status)
+        assert verdict.of(step, api(429)) == retry.LIMIT
 
 
 def test_a_certificate_is_never_a_passing_fault():
     for step in STEPS:
-        assert retry.verdict(step, TransportError("cert", "")) == retry.CERT
-        assert retry.verdict(step, TransportError("cert_time", "")) == retry.CLOCK
+        assert verdict.of(step, TransportError("cert", "")) == retry.CERT
+        assert verdict.of(step, TransportError("cert_time", "")) == retry.CLOCK
 
 
 def test_refusals_of_the_api():
     for step in (retry.CREATE, retry.UPLOAD_URL, retry.COMPLETE):
         for status in (401, 403):
-            assert retry.verdict(step, api(status)) == retry.TOKEN
+            assert verdict.of(step, api(status)) == retry.TOKEN
         for status in (400, 411, 413, 422):
-            assert retry.verdict(step, api(status)) == retry.REFUSED, (step, status)
-    assert retry.verdict(retry.CREATE, api(404)) == retry.RETRY
-    assert retry.verdict(retry.CREATE, api(409)) == retry.REFUSED
-    assert retry.verdict(retry.UPLOAD_URL, api(404)) == retry.RECREATE
-    assert retry.verdict(retry.UPLOAD_URL, api(409)) == retry.REFUSED
-    assert retry.verdict(retry.COMPLETE, api(404)) == retry.RECREATE
-    assert retry.verdict(retry.COMPLETE, api(409)) == retry.CONFLICT
-    assert retry.verdict(retry.COMPLETE, api(400, "x", "recording is not pending")) == (
-        retry.CONFLICT
-    )
+            assert verdict.of(step, api(status)) == retry.REFUSED, (step, status)
+    assert verdict.of(retry.CREATE, api(404)) == retry.RETRY
+    assert verdict.of(retry.CREATE, api(409)) == retry.REFUSED
+    assert verdict.of(retry.UPLOAD_URL, api(404)) == retry.RECREATE
+    assert verdict.of(retry.UPLOAD_URL, api(409)) == retry.REFUSED
+    assert verdict.of(retry.COMPLETE, api(404)) == retry.RECREATE
+    assert verdict.of(retry.COMPLETE, api(409)) == retry.CONFLICT
+    assert verdict.of(retry.COMPLETE, api(400, "x", "recording is not pending")) == (retry.CONFLICT)
 
 
 def test_refusals_of_s3_by_name():
-    for status, code, verdict in (
+    for status, code, wanted in (
         (403, "AccessDenied", retry.NEW_URL),
         (403, "SignatureDoesNotMatch", retry.NEW_URL),
         (400, "ExpiredToken", retry.NEW_URL),
@@ -60,25 +58,25 @@ def test_refusals_of_s3_by_name():
         (307, "TemporaryRedirect", retry.RETRY),
         (501, "NotImplemented", retry.RETRY),
     ):
-        assert retry.verdict(retry.PUT, api(status, code)) == verdict, code
+        assert verdict.of(retry.PUT, api(status, code)) == wanted, code
 
 
 def test_a_damaged_file_is_never_retried():
-    assert retry.verdict(retry.PUT, DamagedError("short")) == retry.REFUSED
+    assert verdict.of(retry.PUT, DamagedError("short")) == retry.REFUSED
 
 
 def test_the_limit_is_waited_out_by_the_servers_own_clock():
     none = lambda: 0.0  # noqa: E731
-    assert retry.limit_wait(api(429, reset_at=1030, server_time=1000), 5, none) == 30
-    assert retry.limit_wait(api(429, reset_at=1030), 1020, none) == 10
+    assert verdict.limit_wait(api(429, reset_at=1030, server_time=1000), 5, none) == 30
+    assert verdict.limit_wait(api(429, reset_at=1030), 1020, none) == 10
     for odd in (
         api(429),
         api(429, reset_at=10**9, server_time=1000),
         api(429, reset_at=1030),
     ):
-        assert retry.limit_wait(odd, None, none) == 60
-    assert retry.limit_wait(api(429, reset_at=900, server_time=1000), 5, none) == 1
-    spread = retry.limit_wait(api(429, reset_at=1030, server_time=1000), 5, lambda: 0.999)
+        assert verdict.limit_wait(odd, None, none) == 60
+    assert verdict.limit_wait(api(429, reset_at=900, server_time=1000), 5, none) == 1
+    spread = verdict.limit_wait(api(429, reset_at=1030, server_time=1000), 5, lambda: 0.999)
     assert 80 < spread < 90
 
 

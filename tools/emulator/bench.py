@@ -18,6 +18,7 @@ MPY = Path(__file__).parent / "mpy"
 NAME = "cloud.test"  # what the modem's name server knows this machine as
 APN = "internet"
 _ROOT = "/roots/cloud.der"
+_OWN = ("board", "generated", "probe")
 
 
 class Bench:
@@ -74,7 +75,7 @@ class Bench:
         configuration; `main` is a main.py in place of the product's, `battery` whether the
         board has one."""
         flags = [f"-march={package.board('esp32_generic')['arch']}"]
-        files = package.tree(MPY / "board.py", MPY / "probe.py", flags=flags)
+        files = package.tree(*(MPY / f"{n}.py" for n in _OWN), flags=flags)
         if main:
             files = [f for f in files if f.path != "/main.py"]
             files.append(File("/main.py", main.read_bytes()))

@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from micropython import const
 
-from ..clock import parse_iso
+from ..dates import parse_iso
 from ..errors import LinkError
 from ..journal import Durable
 from .at import AtError, AtTimeoutError, fields
