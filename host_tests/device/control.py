@@ -13,8 +13,9 @@ from heartbeat import Beaten
 from product import Board, app
 from wire import Service
 
-from uploader.clock import iso, parse_iso
+from uploader.clock import iso
 from uploader.config import check
+from uploader.dates import parse_iso
 from uploader.errors import ConfigError
 
 
