@@ -62,6 +62,9 @@ bundle: .venv/ready ## build an update, signed (BOARD=, KEY=FILE.pem, ARGS=--new
 deploy: .venv/ready ## copy the firmware to a device (BOARD=, PORT=)
 	@$(DEVICE) deploy $(ON) $(AT) $(ARGS)
 
+update: .venv/ready ## update a device with a bundle over USB (FILE=, PORT=)
+	@$(DEVICE) update $(AT) --file $(FILE) $(ARGS)
+
 provision: .venv/ready ## write networks, token, certificates (PORT=, ARGS='--file FILE.json')
 	@$(DEVICE) provision $(AT) $(ARGS)
 
@@ -101,5 +104,5 @@ format: .venv/ready ## rewrite the code as ruff likes it
 clean: ## remove what was built
 	rm -rf build .venv
 
-.PHONY: help venv demo cloud test crash-test update-test fault-test service-test soak bench flash firmware bundle deploy provision status doctor level \
+.PHONY: help venv demo cloud test crash-test update-test fault-test service-test soak bench flash firmware bundle deploy update provision status doctor level \
 	logs pull repl simulator emulator emulator-test format clean

@@ -4,7 +4,6 @@ A module of its own beside `main.py`, because that one is compiled on the device
 """
 
 import asyncio
-import os
 import sys
 
 from recorders.control import Control
@@ -26,6 +25,10 @@ class App:
     makes what `machine.WDT` does; without it there is none. `boot` is what `power.begin` tells of
     this boot; without it the device never sleeps. `clock` and `http` (see Uploader) are made if
     left out."""
+
+    # Of updates: the trial that this firmware is on, the task of one that is under way, and the
+    # uploads' task, which rests meanwhile.
+    trial = updating = uploads = None
 
     def __init__(self, board, settings, clock=None, make_watchdog=None, boot=None, http=None):
         self.board = board
@@ -54,9 +57,6 @@ class App:
         self.proof = False  # something of use was done since the boot
         self._rest = None
         self.control = Control(board, settings, self.up, self.emit)
-        # Of updates: the trial that this firmware is on, the task of one that is under way, and
-        # the uploads' task, which rests meanwhile.
-        self.trial = self.updating = self.uploads = None
         if self.boot.get("up"):
             self.load("uploader.asleep").unpack(self.up, self.boot["up"], self.boot["slept_s"])
             self.control.past = self.boot["kept"].get("past", 0)
@@ -109,7 +109,7 @@ class App:
             else:
                 stuck_since = None
             samples = self.control.samples if recording else -1
-            if watchdog and alive:
+            if watchdog and alive and not (self.trial and self.trial.stuck(now)):
                 watchdog.feed()
             if self.led:
                 self.led.state = self.state()
@@ -117,8 +117,7 @@ class App:
                 self.proof = True
             beat = self.up.heartbeat
             if beat and beat.offer is not None and self.up.idle and not self.updating:
-                if not (self.control.busy or self.trial or self.only_records):
-                    self.updating = asyncio.create_task(self.load("updates.go").go(self))
+                self.updating = asyncio.create_task(self.load("updates.go").go(self))
             if self._rests():
                 await self._rest.look()
             await self.clock.sleep(1)
@@ -214,7 +213,7 @@ class App:
     async def run(self):
         """Run for ever."""
         self.load("power").tell(self.boot, self.board.NAME, self.emit)
-        self._look_at_updates()
+        self.load("updates.boot").look(self)
         if self.boot["by"] == "pin":
             self.start()
         tasks = [asyncio.create_task(self.control.run())]
@@ -235,16 +234,6 @@ class App:
                 if task:
                     task.cancel()
             self.close()
-
-    def _look_at_updates(self):
-        for path in ("/slot", self.settings.state + "/update"):
-            for i in "01":
-                try:
-                    os.stat("%s.%s" % (path, i))
-                except OSError:
-                    continue
-                self.load("updates.boot").look(self)
-                return
 
     def close(self):
         """End what is being recorded, as it should be: Ctrl-C does not reach tasks."""

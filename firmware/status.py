@@ -26,6 +26,26 @@ def of(app, now):
         "ends_in_s": app.control.ends_in_s(),
         "recorder": app.control.status(),
         "queue": owner.status(app.store),
+        "update": _update(app),
         "memory": memory.figures(),
         "log": list(app.log.kept())[-20:],
     }
+
+
+def _update(app):
+    """The slot that is run, the one on trial, what came of the last update, what is to come."""
+    from updates import offer, slots
+
+    try:
+        kept = slots.Slots()
+        wanted = offer.Kept(app.settings.state).value
+        return {
+            "slot": kept.on_trial or kept.run,
+            "on_trial": bool(kept.on_trial),
+            "last": kept.last and kept.last[:3],
+            "pending": wanted.get("version") if wanted.get("url") else None,
+            "tries": wanted.get("tries", 0),
+            "failed": wanted.get("failed"),
+        }
+    finally:
+        memory.forget("updates.slots", "updates.offer", "updates")

@@ -1,13 +1,16 @@
 """The product, from a release that the local cloud assigns to what runs afterwards."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from conftest import ROOT
 
 from tools import micropython
 from tools.cloud import firmware as releases
-from tools.device import bundle
+from tools.device import bundle, provision
+from tools.device.connection import DeviceError
 from tools.update import product
 from tools.update.product import NEW, Product
 
@@ -69,3 +72,54 @@ def test_what_crashes_is_undone_and_not_tried_again(cloud, tmp_path, key):
     cloud.service.behaviour.redeliver = True
     said = product.harmed(tmp_path / "x", cloud, key, "crashes")
     assert "ValueError: broken" in said
+
+
+def run(*args):
+    return subprocess.run(
+        [sys.executable, "-m", "tools.device", *map(str, args)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+
+
+def test_make_update_brings_a_bundle_over_usb_and_deploy_takes_it_away_again(cloud, tmp_path, key):
+    device = Product(tmp_path, cloud, key, watchdog_s=0)
+    (device.root / "update.json").unlink()  # no key: over USB alone
+    path = tmp_path / "x.bundle"
+    path.write_bytes(bundle.make(product.firmware(), key, "unix", NEW))
+    with device:
+        device.until(b"heartbeat state=sent")
+        port = ("--port", device.simulator.path)
+        wrong = run("update", "--file", __file__, *port)
+        assert wrong.returncode == 1 and "is no bundle" in wrong.stdout
+        other = tmp_path / "other.bundle"
+        other.write_bytes(bundle.make(product.firmware(), key, "Another", NEW))
+        wrong = run("update", "--file", other, *port)
+        assert wrong.returncode == 1 and "for the board Another" in wrong.stdout
+        assert not (device.root / "lib2").exists()
+        out = run("update", "--file", path, *port)
+        assert out.returncode == 0 and f"{NEW} is tried" in out.stdout, out.stdout + out.stderr
+        assert not list(device.root.glob("update.*"))
+        device.until(f"version={NEW}".encode())
+        status = run("status", *port).stdout
+        assert "runs /lib2, on trial" in status and NEW in status
+        out = run("deploy", "--board", "unix", *port)
+        assert "what updates had brought is gone" in " ".join(out.stdout.split())
+        assert not (device.root / "lib2").exists() and not list(device.root.glob("slot.*"))
+        status = run("status", *port).stdout
+        assert "runs /lib" in status and "trial" not in status
+
+
+def test_keys_are_provisioned_and_wrong_ones_refused(key):
+    values = {"api_url": "http://x", "allow_insecure": True, "device_token": "d", "wifi": []}
+    config, files = provision.complete({**values, "update_keys": [key.public]}, "/captures")
+    assert "update_keys" not in config
+    (file,) = [f for f in files if f.path == "/update.json"]
+    assert json.loads(file.data) == {"keys": [key.public], "metered": False}
+    for wrong in ("x", ["zz"], [key.public[:-2]], [key.public] * 3, [5], [key.public.upper()]):
+        if wrong == [key.public.upper()] and key.public.isdigit():
+            continue
+        with pytest.raises(DeviceError, match="update_keys"):
+            provision.complete({**values, "update_keys": wrong}, "/captures")

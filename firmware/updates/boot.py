@@ -1,14 +1,30 @@
 """What updates left to be seen to at a boot: a trial, an outcome to tell, a download to go on."""
 
 import asyncio
+import os
 
 from uploader import memory
-
-from . import offer, slots
 
 
 def look(app):
     """See to it; a Trial that is to be told of events goes to `app.trial`."""
+    paths = ["/slot.0", "/slot.1"] + [app.settings.state + "/update." + i for i in "01"]
+    if [path for path in paths if _there(path)]:
+        _look(app)
+    memory.forget("updates.slots", "updates.offer", "updates.trial", "updates.boot", "updates")
+
+
+def _there(path):
+    try:
+        os.stat(path)
+        return True
+    except OSError:
+        return False
+
+
+def _look(app):
+    from . import offer, slots
+
     kept = slots.Slots()
     if kept.on_trial:
         from .trial import Trial
@@ -21,4 +37,3 @@ def look(app):
         app.up.emit("update", state="undone", version=kept.last[0], reason=kept.last[2])
     if app.up.heartbeat and offer.Kept(app.settings.state).value.get("url"):
         app.up.heartbeat.offer = {}
-    memory.forget("updates.slots", "updates.offer", "updates.trial")

@@ -46,6 +46,10 @@ class Update:
         """Do it; a reset follows if all went well. Returns after how many seconds it is worth
         doing again, None if there is nothing left to do."""
         app, kept = self._app, self._kept
+        if app.trial or app.only_records or app.control.busy:
+            if self._offered:
+                self._take()
+            return _SOON_S
         if self._offered and not self._take():
             return None
         now = app.clock.now()
@@ -150,4 +154,4 @@ async def go(app):
 
             asyncio.create_task(later(app, wait))
         names = "go offer bundle install apply source slots ed25519 sha512 later".split()
-        memory.forget(*["updates." + name for name in names])
+        memory.forget("updates", *["updates." + name for name in names])

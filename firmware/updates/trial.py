@@ -13,6 +13,7 @@ from . import offer
 _STOOD_S = const(60)
 _CONFIRM_S = const(900)
 _MUTE = const(10)
+_STUCK_MS = const(20000)
 _ANSWERED = ("created", "sent", "completed")
 
 
@@ -25,6 +26,7 @@ class Trial:
         self._up_ms = None  # uptime since which a link is up without an answer
         self._answered = False
         self._links = 0
+        self._seen_ms = app.clock.uptime_ms()
         self._wanted = offer.provisioned()
 
     def ms(self, key, default):
@@ -59,6 +61,10 @@ class Trial:
         elif event == "link" and info.get("state") == "down":
             self._up_ms = None
 
+    def stuck(self, now):
+        """True if this does not go on any more, as with a heap that is full: the watchdog's."""
+        return now - self._seen_ms > _STUCK_MS
+
     def _is_up(self):
         if self._up_ms is None:
             self._up_ms = self._app.clock.uptime_ms()
@@ -70,7 +76,7 @@ class Trial:
         seen = 0
         while True:
             await app.clock.sleep(1)
-            now = app.clock.uptime_ms()
+            self._seen_ms = now = app.clock.uptime_ms()
             if not slots.value.get("stood") and now - begun > self.ms("stood_s", _STOOD_S):
                 slots.note(stood=1)
             if self._answered and slots.value.get("stood"):

@@ -22,6 +22,8 @@ class Heartbeat:
     the answer brings. `emit(event, **info)` tells of commands and settings. `offer` is the manifest
     of an update that an answer brought, a dict, None once somebody saw to it."""
 
+    offer = None
+
     def __init__(self, settings, store, links, device, emit):
         self._settings = settings
         self._store = store
@@ -29,7 +31,6 @@ class Heartbeat:
         self._device = device
         self._emit = emit
         self._clock = store.clock
-        self.offer = None
         self._flags = True
         self._next_ms = 0
         self.failures = 0  # in a row

@@ -21,6 +21,7 @@ from . import doctor as doctoring
 from . import image, package
 from . import level as listening
 from . import provision as provisioning
+from . import update as updating
 from .connection import Device, DeviceError, check_version, choose, minimum
 from .trust import S3_URL
 
@@ -145,6 +146,19 @@ def bundle(
 
 
 @app.command()
+def update(
+    file: Annotated[Path, typer.Option(help="The bundle, as make bundle writes it.")],
+    port: Port = None,
+):
+    """Update a device with a bundle over USB: tried at the next boot, and undone if it fails."""
+    with Device(port) as device, _progress() as progress:
+        task = progress.add_task("copying", total=file.stat().st_size if file.is_file() else None)
+        version = updating.update(device, file, lambda n: progress.advance(task, n))
+        device.restart()
+    console.print(f"{version} is tried from now on; make status tells what comes of it")
+
+
+@app.command()
 def provision(
     port: Port = None,
     file: Annotated[Path | None, typer.Option(help="Take the values from a JSON file.")] = None,
@@ -212,6 +226,7 @@ def status(
     rows = [
         ("board", answer["board"]),
         ("module", answer["version"]),
+        ("updates", _updates(answer["update"])),
         ("MicroPython", answer["firmware"]),
         ("state", answer["state"]),
         ("clock", f"{answer['time'] or 'unknown'} ({answer['time_source'] or 'no source'})"),
@@ -239,6 +254,20 @@ def status(
             console.print(f"         {recording['reason']}", soft_wrap=True)
     for line in answer["log"][-5:]:
         console.print(f"  {line}", soft_wrap=True)
+
+
+def _updates(update: dict) -> str:
+    text = f"runs {update['slot']}" + (", on trial" if update["on_trial"] else "")
+    if update["last"]:
+        version, outcome, reason = update["last"]
+        text += f"; last {version} {outcome}" + (f" ({reason})" if reason else "")
+    if update["failed"]:
+        version, _, reason = update["failed"]
+        text += f"; {version} failed ({reason})"
+    if update["pending"]:
+        text += f"; pending {update['pending']}"
+        text += f", tried {update['tries']} times" if update["tries"] else ""
+    return text
 
 
 def _memory(figures: dict) -> str:

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import typer
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from rich.console import Console
 
 from . import checker
@@ -104,9 +105,11 @@ def from_file(path: Path) -> dict:
 def complete(values: dict, storage: str) -> tuple[dict, list[File]]:
     """The whole configuration and the files of root certificates that go with it; checked.
 
-    `ca_file` (a PEM file to trust) and `s3_url` among the values are for this alone.
+    `ca_file` (a PEM file to trust) and `s3_url` among the values are for this alone; `update_keys`
+    and `update_metered` go to a file of their own.
     """
     values = dict(values)
+    updates = _updates(values)
     ca_file, s3_url = values.pop("ca_file", None), values.pop("s3_url", S3_URL)
     values.setdefault("api_url", API_URL)
     values.setdefault("storage", storage)
@@ -124,7 +127,27 @@ def complete(values: dict, storage: str) -> tuple[dict, list[File]]:
         more = [File("/roots/bundle.der", certificates), File("/roots/bundle.txt", listed)]
     _check(values, roots)
     values.setdefault("roots", sorted(roots))
-    return values, [File(path, der) for path, der in roots.items()] + more
+    return values, [File(path, der) for path, der in roots.items()] + more + updates
+
+
+def _updates(values: dict) -> list[File]:
+    """What updates over the air are to know, taken out of `values`, as a file."""
+    keys, metered = values.pop("update_keys", None), values.pop("update_metered", False)
+    if keys is None:
+        return []
+    good = isinstance(keys, list) and len(keys) <= 2 and isinstance(metered, bool)
+    try:
+        for key in keys:
+            Ed25519PublicKey.from_public_bytes(bytes.fromhex(key))
+            good = good and key == key.lower() and len(key) == 64
+    except (ValueError, TypeError):
+        good = False
+    if not good:
+        raise DeviceError(
+            "Not written: 'update_keys' is a list of at most two public keys, as make bundle shows "
+            "them, 'update_metered' true or false"
+        )
+    return [File("/update.json", json.dumps({"keys": keys, "metered": metered}).encode())]
 
 
 def _check(values: dict, roots: dict[str, bytes]):

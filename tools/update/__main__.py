@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from tools import micropython
+from tools.cloud import Cloud
+from tools.cloud.limits import Limits
 from tools.device import bundle, package
 from tools.device.package import File
 from tools.report import finish
 
-from . import cuts
+from . import cuts, product
 
 READ = cuts.ROOT / "tools/update/mpy/read.py"
 
@@ -27,6 +29,18 @@ def mutations(folder: Path, step: int) -> dict:
     path.write_bytes(data)
     args = (cuts.ROOT / "firmware", path, key.public, "unix", "1.0.0", folder, step)
     return micropython.report(READ, *args, heap="8m", timeout=3000)
+
+
+def undone(tally: cuts.Tally, folder: Path, harm: str):
+    """Have the product take a bundle that does harm, from the local cloud."""
+    key = bundle.new_key(folder / f"{harm}.pem")
+    with Cloud(limits=Limits(10**9, 10**9)) as cloud:
+        try:
+            product.harmed(folder / harm, cloud, key, harm)
+            tally.rolled_back += 1
+        except TimeoutError as e:
+            tally.bricked += 1
+            tally.problems.append(f"{harm}: {e}")
 
 
 def main(
@@ -48,6 +62,8 @@ def main(
                 for second in (0, 3, 11):
                     cuts.lives(tally, folder, good, kind, step * 3, second)
         found = mutations(folder, step)
+        for harm in product.HARMS:
+            undone(tally, folder, harm)
     if found["accepted"]:
         tally.problems.append(f"changed bundles were accepted: bytes {found['accepted'][:20]}")
     figures = {
