@@ -46,6 +46,9 @@ update-test: .venv/ready ## updates under power cuts, bundles that do harm, chan
 bench: .venv/ready ## throughput, memory, wire, links, size, flash, growth (ARGS=--help)
 	$(BIN)/python -m tools.bench $(ARGS)
 
+day: .venv/ready ## what a day costs the battery, in virtual time, by cause (ARGS=--help)
+	$(BIN)/python -m tools.day $(ARGS)
+
 DEVICE = $(BIN)/python -m tools.device
 AT = $(if $(PORT),--port $(PORT))
 ON = $(if $(BOARD),--board $(BOARD))
@@ -106,3 +109,4 @@ clean: ## remove what was built
 
 .PHONY: help venv demo cloud test crash-test update-test fault-test service-test soak bench flash firmware bundle deploy update provision status doctor level \
 	logs pull repl simulator emulator emulator-test format clean
+.PHONY: day

@@ -60,6 +60,7 @@ class App:
         if self.boot.get("up"):
             self.load("uploader.asleep").unpack(self.up, self.boot["up"], self.boot["slept_s"])
             self.control.past = self.boot["kept"].get("past", 0)
+            self.log.failed = self.boot["kept"].get("failed")
 
     # Recording
 

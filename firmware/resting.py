@@ -74,7 +74,7 @@ class Rest:
         app = self._app
         app.emit("sleep", seconds=seconds and int(seconds), why=why)
         kept = app.boot["kept"]
-        kept["why"], kept["past"] = why, app.control.past
+        kept["why"], kept["past"], kept["failed"] = why, app.control.past, app.log.failed
         self._power().sleep(app.boot, app.up, app.clock.machine_s(), seconds)
 
     async def _look_at_battery(self):

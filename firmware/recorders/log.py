@@ -23,10 +23,12 @@ _KEEP = (
 
 class Log:
     """`path` is the common beginning of the files' names; without one nothing is written.
-    `now()` gives the moment as text. `lines` are the last `keep` ones."""
+    `now()` gives the moment as text. `lines` are the last `keep` ones, `failed` the link's failure
+    that was written last."""
 
     def __init__(self, path=None, now=None, keep=40):
         self.lines = []
+        self.failed = None
         self._keep = keep
         self._path = path
         self._now = now or (lambda: "")
@@ -44,8 +46,18 @@ class Log:
         if len(self.lines) > self._keep:
             self.lines.pop(0)
         print(line)
-        if name in _KEEP or (name == "link" and info.get("state") == "failed"):
+        if name in _KEEP or (name == "link" and self._is_news(info)):
             self._write(line)
+
+    def _is_news(self, info):
+        # The same failure again and again is told once: flash wears.
+        if info.get("state") == "failed":
+            what = "%s %s" % (info["link"], info.get("code"))
+            told, self.failed = self.failed, what
+            return told != what
+        if info.get("state") == "up":
+            self.failed = None
+        return False
 
     def _write(self, line):
         if not self._path:

@@ -49,13 +49,15 @@ class Heartbeat:
         return max(0, self._next_ms - self._clock.uptime_ms()) / 1000
 
     def left_s(self):
-        """Seconds until one is due and a link for it is up, or may be tried."""
+        """Seconds until one is due and a link for it is up, or may be tried; None without one."""
         links, least = self._links, None
         for link in links.in_order():
             if self.may_use(link):
                 until = 0 if link is links.current else links.cool.get(link.name, (0, 0))[1]
                 least = until if least is None else min(least, until)
-        until = max(self._next_ms, least or 0)
+        if least is None:
+            return None
+        until = max(self._next_ms, least)
         return max(0, until - self._clock.uptime_ms()) / 1000
 
     def hurry(self):

@@ -371,7 +371,7 @@ class Uploader:
         """Wait, unless the owner wants it done now. Where it was `no_error` that ended the
         pass, a heartbeat or another recording, which may be allowed, ends the wait, too."""
         beat_s = no_error and self.heartbeat and self.heartbeat.left_s()
-        if beat_s and beat_s < seconds:
+        if beat_s and beat_s < seconds - 1:
             seconds, why = beat_s, "heartbeat"
         await self._rest(self.store.ended if no_error else self._urgent, seconds, why)
 

@@ -13,6 +13,8 @@ from . import addresses
 # A link that failed is left alone for up to so long, doubling from _COOL_S.
 _COOL_S = const(15)
 _COOL_MAX_S = const(900)
+# ... and where the board sleeps for so many times what the attempt took.
+_TIMES = const(60)
 # What the setting `network_preference` can name.
 _NAMED = ("wifi", "cellular", "ble")
 
@@ -85,6 +87,7 @@ class LinkManager:
         """(None, 0) if the link is up and allowed, else why not and the seconds to wait."""
         ask = lambda: self.policy and self.policy.link(link)  # noqa: E731
         refusal = ask()  # what no radio is needed to know
+        start_ms = self._clock.uptime_ms()
         try:
             if not refusal and not link.is_up():
                 await link.up(ask, quiet)
@@ -97,7 +100,10 @@ class LinkManager:
                 self._emit("link", link=link.name, state="failed", code=e.code, reason=reason)
                 self._used_ms = self._clock.uptime_ms()
                 self._lit.append(link)
-                return reason, self._leave(link)
+                # What took long in vain costs much: where the battery matters, not so soon again.
+                least_s = (self._used_ms - start_ms) * _TIMES // 1000
+                least_s = min(least_s, self._settings.patience_s(0))
+                return reason, self._leave(link, None, least_s)
         if not refusal:
             return None, 0
         reason, wait_s = refusal.reason, refusal.wait_s
@@ -207,6 +213,8 @@ class LinkManager:
         link = self.current or (self._lit and self._lit[-1])
         if not link:
             return None
+        if not self.current and self._settings.patience_s(0):
+            return 0  # it failed, and the board is to sleep
         idle_s = self._settings.values.get(link.name + "_idle_timeout_s", -1)
         if idle_s < 0:
             idle_s = self._settings.radio_idle_timeout_s
@@ -237,11 +245,12 @@ class LinkManager:
     def _left_ms(self, link):
         return self.cool.get(link.name, (None, 0))[1] - self._clock.uptime_ms()
 
-    def _leave(self, link, wait_s=None):
-        """Leave a link alone for `wait_s` seconds, or, if it failed, longer each time; returns
-        the seconds."""
+    def _leave(self, link, wait_s=None, least_s=0):
+        """Leave a link alone for `wait_s` seconds, or, if it failed, longer each time and at
+        least for `least_s`; returns the seconds."""
         if wait_s is None:
             wait_s = self._backoff_s(link, self._settings.patience_s(_COOL_MAX_S))
+            wait_s = max(wait_s, least_s)
         self.leave(link.name, wait_s)
         return wait_s
 

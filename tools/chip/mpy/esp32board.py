@@ -22,9 +22,13 @@ class Board:
         self.card = Socket()
         self.machine.SDCard = SDCardMaker(self.card)
         self.esp32 = Esp32(self.chip)
-        self.wlan = Wlan(self.chip)
+        self.wlan = self.radio()
         self.network = Network(self.wlan)
         self.net = Net(self.chip)
+
+    def radio(self):
+        """The WLAN of the board."""
+        return Wlan(self.chip)
 
     def install(self, sockets=False):
         """Be what `import machine` and the like give from now on; returns itself."""
