@@ -48,17 +48,23 @@ async def examine(app, tell, s3_url=S3_URL, http=None):
     _flash(app, tell)
     _battery(app, tell)
     await _microphone(app, tell)
+    await reach(app, tell, s3_url, http)
+
+
+async def reach(app, tell, s3_url=None, http=None):
+    """Look at what lies between the device and the service; S3 is left out without its address."""
     if not await _network(app, tell):
         for name in ("names", "clock", "API", "S3", "token"):
             tell(name, None, "not looked at: there is no network")
         return
-    await _names(app, tell, (app.settings.api_url, s3_url))
+    await _names(app, tell, [url for url in (app.settings.api_url, s3_url) if url])
     await _clock(app, tell)
     http = http or Http(app.settings, app.up.links)
     try:
         await _service(app, tell, http)
         http.close()
-        await _s3(tell, http, s3_url)
+        if s3_url:
+            await _s3(tell, http, s3_url)
     finally:
         http.close()
 
@@ -160,7 +166,11 @@ async def _service(app, tell, http):
         return tell("token", None, "not looked at: the API is not in order")
     tell("API", True, "%s is who it says it is" % url)
     if status in (401, 403):
-        return tell("token", False, "refused (%s): provision a new one; nothing is lost" % text)
+        return tell(
+            "token",
+            False,
+            "refused: %s; the device needs a new one, and keeps what it recorded" % text,
+        )
     tell("token", True, "the service takes it")
 
 

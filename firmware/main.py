@@ -1,7 +1,8 @@
 """What a device runs at boot: chooses whose firmware, watches over one on trial, runs it.
 
 `board.py` (from boards/) has what is particular to the hardware, `/config.json` what is
-particular to the device. `app` stays reachable from the REPL after Ctrl-C: `app.status()`.
+particular to the device; without that it is set up first (setup/). `app` stays reachable from the
+REPL after Ctrl-C: `app.status()`.
 
 There are two slots, /lib and /lib2, each with a whole firmware. /slot.0 and /slot.1, written in
 turn, each a line of JSON and its CRC-32, say which is run; the newer valid one holds:
@@ -100,9 +101,10 @@ if _slot:
     sys.path.insert(0, _slot)
 _watch(_trial)
 try:
-    from app import make
+    from setup.boot import app as _app
 
-    app = make()
+    app = _app()
+    del _app
     if _trial and not app:
         raise RuntimeError("the app could not be made")
     if not _trial:

@@ -69,7 +69,7 @@ def test_from_an_empty_device_to_a_completed_upload(cloud, simulator, tmp_path):
     port = ("--port", simulator.path)
     assert "nothing is deployed" in run("status", *port).stdout
     assert "copied" in ok("deploy", "--board", "unix", *port)
-    wait_for(lambda: b"not provisioned" in simulator.output, simulator.output)
+    wait_for(lambda: b"set-up: network" in simulator.output, simulator.output)
     assert "not provisioned" in run("status", *port).stdout
 
     path = values(cloud, tmp_path)
@@ -357,6 +357,7 @@ def test_the_freeze_manifest_names_every_module():
         "power.py",
         "recorders",
         "resting.py",
+        "setup",
         "status.py",
         "updates",
         "uploader",

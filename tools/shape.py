@@ -38,6 +38,7 @@ _EXCEPTED_PARAMETERS = 10
 # own, where `import_cycles` keeps the order.
 LAYERS = (
     "main",
+    "setup setup.*",
     "app board",
     "doctor status power resting",
     "updates updates.*",

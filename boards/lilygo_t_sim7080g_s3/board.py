@@ -13,6 +13,7 @@ LED_PIN = None
 BUTTON_PIN = 0
 MICROPHONE = None
 # Pins of the OV2640 for a MicroPython build with a camera module.
+MODEM = True
 CAMERA = {
     "data_pins": [14, 47, 48, 21, 13, 11, 10, 9],
     "vsync_pin": 16,

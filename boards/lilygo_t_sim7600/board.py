@@ -13,6 +13,7 @@ STORAGE = "/sd/captures"
 LED_PIN = 12
 BUTTON_PIN = None
 MICROPHONE = {"id": 0, "sck": 18, "ws": 19, "sd": 23}
+MODEM = True
 CAMERA = None
 battery = CellAdc(35)
 mount = mounter(lambda: machine.SDCard(slot=2, sck=14, miso=2, mosi=15, cs=13), "/sd")

@@ -1,6 +1,8 @@
 """The desktop as a device: what `make simulator` runs. A tone in place of a microphone."""
 
 import asyncio
+import os
+import socket
 import time
 
 from uploader.links.host import HostLink
@@ -53,6 +55,43 @@ class Tone:
 
 
 make_microphone = Tone
+
+
+class Loopback:
+    """What set-up has in place of an access point: this machine's loopback, at ports that were
+    free. The networks are made up, as the tone is."""
+
+    air = [["Workshop", -48, False], ["Neighbours", -71, False], ["Station", -80, True]]
+
+    def __init__(self):
+        self.web_port, self.dns_port = _free_port(), _free_port()
+
+    def open(self, name, key):
+        """Nothing to do; the address."""
+        return "127.0.0.1"
+
+    def scan(self):
+        """[[name, dBm, open]]."""
+        return self.air
+
+    def close(self):
+        """Nothing to do."""
+
+
+def _free_port():
+    while True:
+        port = 20000 + int.from_bytes(os.urandom(2), "little") % 40000
+        probe = socket.socket()
+        try:
+            probe.bind(socket.getaddrinfo("127.0.0.1", port)[0][-1])
+            return port
+        except OSError:
+            continue
+        finally:
+            probe.close()
+
+
+make_radio = Loopback
 
 
 def links(settings, clock, on_event):

@@ -12,6 +12,7 @@ STORAGE = "/sd/captures"
 LED_PIN = None
 BUTTON_PIN = 0
 MICROPHONE = None
+MODEM = True
 CAMERA = None
 # Boards marked V2.0 on the back have the gauge elsewhere than the first ones.
 _GAUGE_PINS = ((3, 2), (15, 16))  # (SDA, SCL)

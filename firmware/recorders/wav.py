@@ -3,6 +3,16 @@
 import struct
 
 
+def head(data, rate=16000, bits=16, channels=1):
+    """The 44 bytes before `data` bytes of PCM; 0: not known yet."""
+    frame = channels * bits // 8
+    return struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        *(b"RIFF", 36 + data if data else 0, b"WAVE", b"fmt ", 16, 1, channels),
+        *(rate, rate * frame, frame, bits, b"data", data),
+    )
+
+
 class WavWriter:
     """A WAV file in a MediaWriter: PCM of `rate` samples a second, `bits` each (16 or 32),
     `channels`. `size` is the file's in bytes.
@@ -15,21 +25,12 @@ class WavWriter:
     def __init__(self, writer, rate=16000, bits=16, channels=1):
         self._writer = writer
         self._format = (rate, bits, channels)
-        writer.write(self._head(0))
+        writer.write(head(0, *self._format))
 
     @property
     def size(self):
         """Bytes written, the head included."""
         return self._writer.size
-
-    def _head(self, data):
-        rate, bits, channels = self._format
-        frame = channels * bits // 8
-        return struct.pack(
-            "<4sI4s4sIHHIIHH4sI",
-            *(b"RIFF", 36 + data if data else 0, b"WAVE", b"fmt ", 16, 1, channels),
-            *(rate, rate * frame, frame, bits, b"data", data),
-        )
 
     def write(self, buf):
         """Append samples (bytes-like). Raises StorageFullError, StorageError."""
@@ -37,7 +38,7 @@ class WavWriter:
 
     def close(self):
         """Finish the file."""
-        self._writer.set_head(self._head(self._writer.size - 44))
+        self._writer.set_head(head(self._writer.size - 44, *self._format))
         self._writer.close()
 
 

@@ -99,6 +99,13 @@ def firmware(
     )
 
 
+# Drawn when it is first asked for.
+_IDENTITY = """
+from setup.radio import identity
+answer = identity()
+"""
+
+
 @app.command()
 def deploy(board: Board = None, port: Port = None):
     """Copy the firmware to a device: what changed, verified, then restart it."""
@@ -115,11 +122,13 @@ def deploy(board: Board = None, port: Port = None):
             lambda n: progress.advance(looking, n),
         )
         updated = deploying.settle(device)
+        name, key = device.ask(_IDENTITY)
         device.restart()
     console.print(
         f"{copied} of {len(files)} files copied, {removed} removed, all verified; restarted"
         + ("; what updates had brought is gone" if updated else "")
     )
+    console.print(f"to set it up with a telephone: network {name}, key {key}")
 
 
 @app.command()
@@ -196,8 +205,10 @@ try:
     if app is None:
         answer = {"error": "not provisioned: make provision"}
     else:
+        from setup.radio import identity
         answer = app.status()
         answer["events"] = app.log.lines[-20:]
+        answer["setup"] = identity()
 except ImportError:
     answer = {"error": "nothing is deployed: make deploy"}
 """
@@ -243,6 +254,7 @@ def status(
         ("held", str(queue["held"])),
         ("free", f"{queue['free_bytes']:,} bytes"),
         ("memory", _memory(answer["memory"])),
+        ("set-up", "network {}, key {}".format(*answer["setup"])),
     ]
     for row in rows:
         table.add_row(*row)

@@ -1,7 +1,7 @@
 """Copying to a device what changed, and nothing else."""
 
 from .connection import Device, DeviceError, explain
-from .package import BESIDE, File
+from .package import BESIDE, SLOT, SOURCES, File
 
 _HASHES = """
 import os, hashlib
@@ -40,7 +40,7 @@ for name in names:
     look("/lib/" + name + ".py")
 """
 _PIECE = 1024  # what a point stands for
-_FOLDERS = ["/lib/uploader", "/lib/recorders", "/lib/updates"]
+_FOLDERS = [f"{SLOT}/{folder}" for folder in SOURCES]
 
 
 def check_platform(device: Device, board: dict):

@@ -1,5 +1,6 @@
 """What goes onto a device: the files of firmware/, compiled, and the board's own."""
 
+import functools
 import hashlib
 import json
 import re
@@ -10,13 +11,14 @@ from pathlib import Path
 from tools import micropython
 
 from .connection import DeviceError
+from .trust import bundle
 
 ROOT = Path(__file__).parents[2]
 FIRMWARE = ROOT / "firmware"
 BOARDS = ROOT / "boards"
 # Not for every device: the plug-in for another HTTP client.
 _LEFT_OUT = {"uploader/requests_transport.py"}
-_SOURCES = ("uploader", "recorders", "updates")
+SOURCES = ("uploader", "recorders", "updates", "setup")
 # Where the firmware lies on a device.
 SLOT = "/lib"
 _VERSION = re.compile(r'^__version__ = "(.*)"$', re.M)
@@ -55,7 +57,7 @@ def board(name: str | None) -> dict:
 def modules() -> list[Path]:
     """Every module of firmware/ but main.py, relative to it."""
     found = [FIRMWARE / f"{name}.py" for name in BESIDE]
-    for folder in _SOURCES:
+    for folder in SOURCES:
         found += (FIRMWARE / folder).rglob("*.py")
     return sorted(p.relative_to(FIRMWARE) for p in found)
 
@@ -105,7 +107,20 @@ def tree(
                 files.append(File(path, compiled(FIRMWARE / module)))
         for source in own:
             files.append(File(f"{SLOT}/{source.stem}.mpy", compiled(source)))
-    return files
+    return files + _for_setup()
+
+
+@functools.cache
+def _for_setup() -> list[File]:
+    """What set-up needs beside its code: its page, and the roots that a device without a computer
+    is to trust."""
+    listed, certificates = bundle([])
+    folder = f"{SLOT}/setup"
+    return [
+        File(f"{folder}/page.html", (FIRMWARE / "setup/page.html").read_bytes()),
+        File(f"{folder}/roots.der", certificates),
+        File(f"{folder}/roots.txt", listed),
+    ]
 
 
 def size(files: list[File]) -> int:

@@ -318,15 +318,15 @@ def _text(value):
 
 
 class Network:
-    """What `network` is, as far as WiFi goes. `ap` interfaces are not modelled."""
+    """What `network` is, as far as WiFi goes; `ap` is the access point (see `ap.Ap`)."""
 
     STA_IF = 0
     AP_IF = 1
     STAT_IDLE, STAT_CONNECTING, STAT_GOT_IP = 1000, 1001, 1010
 
-    def __init__(self, wlan):
+    def __init__(self, wlan, ap=None):
         self._wlan = wlan
-        self.WLAN = _Maker(wlan)
+        self.WLAN = _Maker(wlan, ap)
 
     def ipconfig(self, what):
         """`dns`: the first name server, whichever link it came from."""
@@ -337,11 +337,13 @@ class Network:
 
 class _Maker:
     IF_STA, IF_AP = 0, 1
+    SEC_WPA2 = 3
 
-    def __init__(self, wlan):
+    def __init__(self, wlan, ap):
         self._wlan = wlan
+        self._ap = ap
 
     def __call__(self, interface=0):
         if interface not in (0, 1):
             raise ValueError("invalid WLAN interface identifier")
-        return self._wlan
+        return self._ap if interface and self._ap else self._wlan

@@ -1,0 +1,58 @@
+"""The choice between the app and set-up, made at every boot and let go after it."""
+
+import sys
+
+from .known import CONFIG, exists, recall, remember
+
+_TRIALS = 3
+
+
+def app():
+    """The app of this device, once its configuration has passed its trial; None if there is
+    none, or the device was set up instead."""
+    known = recall()
+    tried = known.get("trial")
+    if tried is not None and tried >= _TRIALS:
+        remember(trial=None, reason="the device restarted again and again while it tried it")
+        known = recall()
+    if "reason" in known or not exists(CONFIG) or _held():
+        from .mode import run
+
+        run()
+        return None
+    if tried is not None:
+        remember(trial=tried + 1)
+    from app import make
+
+    made = make()
+    if tried is not None:
+        from .proving import prove
+
+        prove(made)
+    for name in ("", ".boot", ".known", ".proving"):
+        sys.modules.pop("setup" + name, None)
+    return made
+
+
+def _held():
+    """True if the button is held as the power comes on, for two seconds."""
+    try:
+        from machine import HARD_RESET, PWRON_RESET, Pin, reset_cause
+
+        # In deep sleep a press wakes the board to record.
+        if reset_cause() not in (PWRON_RESET, HARD_RESET):
+            return False
+        from board import BUTTON_PIN
+
+        if BUTTON_PIN is None:
+            return False
+        pin = Pin(BUTTON_PIN, Pin.IN, Pin.PULL_UP)
+    except ImportError:
+        return False
+    import time
+
+    for _ in range(20):
+        if pin.value():
+            return False
+        time.sleep_ms(100)
+    return True
