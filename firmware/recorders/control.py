@@ -147,7 +147,8 @@ class Control:
         if self._making is None:
             from .making import Making
 
-            self._making = Making(self._board, self._settings, self._clock, self._emit)
+            parts = self._board, self._settings, self._clock, self._emit
+            self._making = Making(*parts, self._up.roomy)
         return self._making
 
     def _let_go(self):
@@ -203,7 +204,7 @@ class Control:
         from .voice import listen
 
         recorder = self._maker().recorder()
-        voice, heard = await listen(recorder, self._settings, self._interrupted)
+        voice, heard = await listen(recorder, self._settings, self._up.roomy, self._interrupted)
         if heard and self._wanted is None:
             self.start("voice")
             if self._wanted is None:

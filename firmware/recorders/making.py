@@ -8,6 +8,9 @@ import asyncio
 from micropython import const
 
 _LATE_S = const(2)
+# What each buffer holds, without PSRAM and with it: there a TLS handshake may come meanwhile.
+_BUFFER_MS = const(128)
+_ROOMY_MS = const(1000)
 _LOOK_MS = const(100)
 # What only a recording needs. Not the modules of machine code: those are freed by a reset only.
 _PARTS = (
@@ -17,13 +20,15 @@ _PARTS = (
 
 
 class Making:
-    """Makes recordings with the microphone of `board`; `settings` and `emit` as for Control."""
+    """Makes recordings with the microphone of `board`; `settings` and `emit` as for Control,
+    `roomy` as the Uploader's."""
 
-    def __init__(self, board, settings, clock, emit):
+    def __init__(self, board, settings, clock, emit, roomy):
         self._board = board
         self._settings = settings
         self._clock = clock
         self._emit = emit
+        self._roomy = roomy
         self._recorder = None
         self._made_for = None  # (rate, ms of a buffer) of the recorder
         self._codec = None  # ((name, rate), encoder) of the last recording
@@ -32,7 +37,8 @@ class Making:
 
     def recorder(self):
         """The Recorder."""
-        key = self._settings.audio_rate, self._settings.audio_buffer_ms
+        buffer_ms = self._settings.audio_buffer_ms or (_ROOMY_MS if self._roomy else _BUFFER_MS)
+        key = self._settings.audio_rate, buffer_ms
         if self._recorder is None or self._made_for != key:
             from .recorder import Recorder
 

@@ -9,6 +9,7 @@ from .level import Level, Watch
 from .segments import Segments
 
 _SILENCE = const(2048)  # bytes of a gap that are written at once
+_PART_MS = const(128)  # what is measured and written at once
 
 
 class Recorder:
@@ -67,11 +68,11 @@ class Recorder:
         files = self._files = Segments(open_file, self._clock, *segments)
 
         def take(buf):
-            if self._began_ms is None:
-                self._began_ms = self._clock.uptime_ms() - len(buf) * 500 // self._rate
+            if most and self.samples >= most:
+                return True
             files.write(buf)
             self.samples += len(buf) // 2
-            heard = voice and voice.feed(self.level.dbfs(), self._buffer_ms)
+            heard = voice and voice.feed(self.level.dbfs(), len(buf) * 500 // self._rate)
             return heard == "end" or (most and self.samples >= most)
 
         try:
@@ -96,9 +97,13 @@ class Recorder:
         `record`. False at `stop`."""
 
         def take(buf):
+            # What comes after it in its buffer belongs to it, too.
+            nonlocal heard
             if voice.pre_roll:
                 voice.pre_roll.write(buf)
-            return voice.feed(self.level.dbfs(), self._buffer_ms) == "start"
+            ms = len(buf) * 500 // self._rate
+            heard = heard or voice.feed(self.level.dbfs(), ms) == "start"
+            return heard
 
         heard = False
         try:
@@ -179,11 +184,22 @@ class Recorder:
                 take(memoryview(silence)[: min(left, _SILENCE)])
                 left -= min(left, _SILENCE)
                 await self._clock.sleep_ms(0)
-        self.level.feed(buf)
-        state = self._watch.feed(self.level, self._buffer_ms)
-        if state:
-            self._emit("microphone", state=state)
-        return take(buf)
+        if self._began_ms is None:
+            self._began_ms = at - len(buf) * 500 // self._rate
+        enough = False
+        mv = memoryview(buf)
+        size = self._rate * min(_PART_MS, self._buffer_ms) // 1000 * 2
+        while mv:
+            part = mv[:size]
+            mv = mv[size:]
+            self.level.feed(part)
+            state = self._watch.feed(self.level, len(part) * 500 // self._rate)
+            if state:
+                self._emit("microphone", state=state)
+            enough = take(part) or enough
+            if mv:
+                await self._clock.sleep_ms(0)
+        return enough
 
     def close(self):
         """End at once: the files are finished with what they have, and the microphone is off.

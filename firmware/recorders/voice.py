@@ -9,6 +9,9 @@ from micropython import const
 _SPANS = const(8)
 _SPAN_MS = const(1250)
 _QUIET_DB = const(-70)
+# What is kept of the sound before a voice, without PSRAM and with it.
+_KEPT_MS = const(384)
+_ROOMY_MS = const(2000)
 
 
 class Voice:
@@ -93,12 +96,16 @@ class PreRoll:
             write(mv[:at])
 
 
-async def listen(recorder, settings, interrupted):
+async def listen(recorder, settings, roomy, interrupted):
     """Listen with a Recorder for a voice by the `settings`, until `await interrupted()` is true.
+    `roomy` as the Uploader's.
 
     Returns (the Voice, whether it heard one); the microphone is left open then.
     """
-    size = settings.audio_rate * settings.voice_pre_roll_ms // 1000 * 2
+    kept_ms = settings.voice_pre_roll_ms
+    if kept_ms < 0:
+        kept_ms = _ROOMY_MS if roomy else _KEPT_MS
+    size = settings.audio_rate * kept_ms // 1000 * 2
     voice = Voice(
         settings.voice_threshold_db,
         settings.voice_silence_s * 1000,

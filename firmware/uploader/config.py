@@ -21,7 +21,7 @@ KEYS = """{
 "apn_password": "",
 "apn_user": "",
 "awake_s": [20, 5, 86400],
-"audio_buffer_ms": [128, 32, 10000],
+"audio_buffer_ms": [0, 0, 10000],
 "audio_codec": {"of": ["wav", "flac", "adpcm", "none"]},
 "audio_rate": [16000, 8000, 48000],
 "backoff_max_s": [300, 1, 86400],
@@ -67,7 +67,7 @@ KEYS = """{
 "token_refresh_days": [0, 0, 365],
 "upload_delay_minutes": [0, 0, 10080],
 "verify_sha256": true,
-"voice_pre_roll_ms": [384, 0, 10000],
+"voice_pre_roll_ms": [-1, -1, 10000],
 "voice_silence_s": [5, 1, 600],
 "voice_start": false,
 "voice_threshold_db": [12, 3, 60],
@@ -179,6 +179,8 @@ def _check_networks(settings):
     for key in ("radio_idle_timeout_s", "wifi_idle_timeout_s", "cellular_idle_timeout_s"):
         if 0 < settings.values[key] < 10:
             raise ConfigError("key %r must be 0 (always on) or 10 to 2540" % key)
+    if 0 < settings.audio_buffer_ms < 32:
+        raise ConfigError("key 'audio_buffer_ms' must be 0 (by the memory) or 32 to 10000")
     for radio in settings.heartbeat_radios:
         if radio not in ("wifi", "cellular"):
             raise ConfigError("key 'heartbeat_radios' lists wifi and cellular only")

@@ -147,6 +147,22 @@ async def test_a_remote_recording_ends_even_if_the_microphone_stops():
     assert entry.whole()
 
 
+async def test_with_psram_the_buffers_outlast_a_handshake_and_without_it_is_a_gap_that_is_told():
+    for roomy, gaps in ((True, 0), (False, 1)):
+        a = app(audio_buffer_ms=0)
+        a.up.roomy = roomy
+        task = await running(a)
+        a.start()
+        await asyncio.sleep(3)
+        a.chips.chip.block(1100)
+        await asyncio.sleep(4)
+        assert len(told(a, "gap")) == gaps, roomy
+        a.stop()
+        await asyncio.sleep(4)
+        assert a.state() != "recording"
+        task.cancel()
+
+
 async def test_gaps_are_in_the_metadata_the_events_the_status_and_the_heartbeat():
     service = Beaten()
     a = app(service, heartbeat_minutes=1, diagnostics=True)

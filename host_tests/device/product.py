@@ -85,6 +85,9 @@ def app(service=None, http=WiredHttp, board=None, now=FLOOR + 10000000, chips=No
         "storage": folder() + "/flash",
         "roots": [root],
         "ntp_server": "",
+        # As on a chip without PSRAM, of which there are more to test.
+        "audio_buffer_ms": 128,
+        "voice_pre_roll_ms": 384,
     }
     values.update(more)
     chips = (chips or Chips()).install()

@@ -311,6 +311,36 @@ def test_a_voice_starts_with_what_came_before_it_and_silence_ends():
     assert len(rig.streams) == 1 and rig.told == []
 
 
+def test_a_voice_is_heard_and_its_end_found_within_long_buffers():
+    rig = Rig(buffer_ms=1000, sound=spoken)
+    ear = voice.Voice(silence_ms=3000, pre_roll=voice.PreRoll(RATE * 2 * 2))
+
+    async def main():
+        assert await rig.recorder.wait_for_voice(ear)
+        assert 6 < rig.chip.us / 1e6 < 7.6
+        await rig.recorder.record(rig.files, rig.codec, voice=ear)
+
+    asyncio.run(main())
+    asyncio.new_event_loop()
+    # From before the first word, of second 6, to three seconds after the last, of second 9.
+    quiet = 0
+    for part in rig.files.parts():
+        loud = [k for k in range(len(part)) if abs(part[k]) > 100]
+        quiet += loud[0] if loud else len(part)
+        if loud:
+            break
+    began = 6 * RATE - quiet
+    assert 4.9 * RATE < began < 5.2 * RATE, began
+    assert 11.9 * RATE <= began + len(rig.files) < 13.1 * RATE, len(rig.files)
+    assert rig.told == [] and len(rig.streams) == 1
+
+
+def test_a_longest_duration_is_kept_to_an_eighth_of_a_second_whatever_the_buffers():
+    rig = Rig(buffer_ms=1000)
+    samples = rig.run(20, max_s=5)
+    assert 5 * RATE <= len(samples) <= 5 * RATE + BUFFER and samples.astray() == 0
+
+
 def follows(files, at, n):
     """Whether the first n samples are those that were spoken from frame `at` on."""
     for part in files.parts():
