@@ -1,6 +1,7 @@
 """The product, from a release that the local cloud assigns to what runs afterwards."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from tools import micropython
 from tools.cloud import firmware as releases
 from tools.device import bundle, provision
 from tools.device.connection import DeviceError
+from tools.device.package import File
 from tools.update import product
 from tools.update.product import NEW, Product
 
@@ -31,6 +33,78 @@ def test_a_release_is_fetched_tried_and_confirmed_and_the_service_learns_of_it(
     boots = [w for w in device.simulator.output.decode().splitlines() if " boot " in w]
     assert [f"version={NEW}" in line for line in boots] == [False, True]
     assert (device.root / "lib2/uploader/http.mpy").exists()
+
+
+class Asked:
+    """The pieces of bundles that devices asked for; `at(n)` is called before the nth is given, and
+    may return what the edge is to answer instead."""
+
+    def __init__(self, cloud, at=lambda n: None):
+        self.pieces = []
+        self._at = at
+        cloud.edge.intercept = self._look
+
+    def _look(self, method, target, headers):
+        if method != "GET":
+            return None
+        first, last = dict(headers)["range"].removeprefix("bytes=").split("-")
+        self.pieces.append((int(first), int(last) + 1 - int(first)))
+        return self._at(len(self.pieces))
+
+
+def larger(count=6):
+    """A firmware with so many new files of 8 KB that do not pack."""
+    more = [File(f"/uploader/more{i}.bin", os.urandom(8192)) for i in range(count)]
+    return [*product.firmware(), *more]
+
+
+def test_only_what_changed_is_asked_for(cloud, tmp_path, key):
+    device = Product(tmp_path, cloud, key)
+    data = device.assign(product.firmware())
+    asked = Asked(cloud)
+    with device:
+        device.until(b"state=installed")
+    # The manifest and the list, and the one file that has the version in it.
+    assert sum(size for _, size in asked.pieces) < 20000 < len(data) // 4
+    assert max(size for _, size in asked.pieces) <= 4096
+
+
+def test_a_power_cut_in_the_download_costs_a_file_at_most(cloud, tmp_path, key):
+    device = Product(tmp_path, cloud, key)
+    device.assign(larger())
+    cuts = (4, 12, 19)
+    asked = Asked(cloud, lambda n: device.simulator.cut() if n in cuts else None)
+    with device:
+        device.until(b"state=applied")
+        assert device.simulator.output.count(b" boot ") == len(cuts) + 2
+    files = [piece for piece in asked.pieces if piece[1] == 4096]
+    again = len(files) - len(set(files))
+    assert again <= 2 * len(cuts), "what was whole was asked for again"
+
+
+def test_an_expired_url_is_asked_for_anew(cloud, tmp_path, key):
+    cloud.service.behaviour.redeliver = True
+    device = Product(tmp_path, cloud, key)
+    device.assign(larger(2))
+    expired = (403, "AccessDenied", "Request has expired")
+    asked = Asked(cloud, lambda n: expired if n == 6 else None)
+    with device:
+        device.until(b"state=expired")
+        device.until(b"state=applied", 100)
+    assert len(asked.pieces) > 6
+
+
+def test_a_server_that_fails_is_tried_again_later(cloud, tmp_path, key):
+    cloud.service.behaviour.redeliver = True
+    device = Product(tmp_path, cloud, key)
+    device.assign(product.firmware())
+    asked = Asked(cloud, lambda n: (503, "SlowDown", "Please reduce your request rate"))
+    with device:
+        device.until(b"state=failed")
+        said = device.simulator.output.decode()
+        assert "answers 503" in said and "wait_s=120" in said
+        device.until(b"heartbeat state=sent", 100, times=2)
+        assert len(asked.pieces) == 1, "it was tried again at once"
 
 
 @pytest.mark.parametrize("shape", sorted(releases.SHAPES))

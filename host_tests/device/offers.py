@@ -1,10 +1,71 @@
 """What is remembered of offers over reboots."""
 
-from _support import folder
+from _support import fails, folder
 
+from updates.go import Busy, Update
 from updates.offer import TRIES, Kept, parse
+from uploader import __version__
 
 OFFER = {"version": "2", "size": 5, "crc32": "0000000a", "url": "https://a.test/1"}
+
+
+class Link:
+    name, metered = "cellular", True
+
+
+class App:
+    """What an Update needs of an app: a metered link, and no recording."""
+
+    def __init__(self):
+        self.settings = self.clock = self.up = self.links = self.control = self
+        self.state = folder()
+        self.busy = self.trial = self.only_records = False
+        self.policy = None
+        self.events = []
+
+    def now(self):
+        return 1000000
+
+    async def ready(self, quiet):
+        return Link()
+
+    def emit(self, event, **info):
+        self.events.append(info)
+
+
+async def test_a_metered_link_is_left_alone_unless_provisioning_says_otherwise():
+    app = App()
+    assert await Update(app, OFFER).run() == 1800
+    assert app.events == [{"state": "deferred", "reason": "cellular is metered"}]
+    assert kept().value["url"] == OFFER["url"], "it is not forgotten"
+
+
+async def test_nothing_is_fetched_while_something_is_recorded_and_it_is_kept():
+    app = App()
+    app.busy = True
+    assert await Update(app, OFFER).run() == 60
+    assert app.events == [] and kept().due(1)
+    app.busy = False
+    await fails(Busy, begun(app))
+
+
+async def begun(app):
+    update = Update(app)
+    await update.between()
+    app.busy = True
+    await update.between()
+
+
+async def test_what_runs_already_and_what_failed_is_no_news():
+    for offered in (dict(OFFER, version=__version__), dict(OFFER, url=5)):
+        app = App()
+        assert await Update(app, offered).run() is None
+        assert not kept().value.get("url")
+    k = kept()
+    k.take(parse(OFFER))
+    k.end("broken")
+    app = App()
+    assert await Update(app, OFFER).run() is None and app.events == []
 
 
 def kept():

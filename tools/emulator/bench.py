@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tools.cloud import Cloud
 from tools.cloud.limits import Limits
-from tools.device import package
+from tools.device import bundle, package
 from tools.device.package import File
 from tools.modem import Modem
 
@@ -70,12 +70,27 @@ class Bench:
             values["apn"] = APN
         return {**values, **more}
 
-    def lay_out(self, main: Path | None = None, battery=False, **settings) -> Path:
-        """A flash with the product as `make deploy` copies it, the emulated board, and a
-        configuration; `main` is a main.py in place of the product's, `battery` whether the
-        board has one."""
+    def firmware(self, version: str | None = None) -> list[File]:
+        """The product as `make deploy` copies it, with the emulated board."""
         flags = [f"-march={package.board('esp32_generic')['arch']}"]
-        files = package.tree(*(MPY / f"{n}.py" for n in _OWN), flags=flags)
+        return package.tree(*(MPY / f"{n}.py" for n in _OWN), flags=flags, version=version)
+
+    def assign(self, key: bundle.Key, version: str, crashes: bool = False):
+        """Have the cloud assign an update to the device, one that `crashes` at import."""
+        files = {p: f.data for f in self.firmware(version) if (p := package.within(f))}
+        if crashes:
+            del files["/app.mpy"]
+            files["/app.py"] = b"raise ValueError('broken')\n"
+        made = [File(path, data) for path, data in files.items()]
+        data = bundle.make(made, key, "Emulated ESP32", version)
+        release = self.cloud.service.firmware.release(version, data)
+        for device in self.cloud.state.keys("device"):
+            self.cloud.service.firmware.assign(device, release.id)
+
+    def lay_out(self, main: Path | None = None, battery=False, more=(), **settings) -> Path:
+        """A flash with the product, and a configuration; `main` is a main.py in place of the
+        product's, `battery` whether the board has one, `more` are files besides."""
+        files = [*self.firmware(), *more]
         if main:
             files = [f for f in files if f.path != "/main.py"]
             files.append(File("/main.py", main.read_bytes()))

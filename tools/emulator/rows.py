@@ -1,9 +1,15 @@
 """The rows of `make emulator-test`: what the product must do on the chip."""
 
+import json
 import time
 import traceback
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tools.device import bundle
+from tools.device.package import File
 
 from .bench import MPY, Bench
 from .samples import arrived, part, whole
@@ -18,6 +24,7 @@ EXPECTED = {
 }
 BOOT_S = 420  # the emulator reads files some hundred times as slow as a chip
 _UPLOAD_S = 120
+_UPDATE_S = 420
 _SMALL, _MEDIUM, _ENDLESS = 61440, 204800, 1 << 24
 _SYNC = 32768  # the settings' `sync_bytes`: what a power cut may cost
 _WAV = 44
@@ -60,6 +67,8 @@ class Run:
             self._with("wifi", self._module)
         if self.wants("ppp", "carrier_drop"):
             self._with("cellular", self._ppp)
+        if self.wants("update", "update_undone"):
+            self._with("wifi", self._updates)
 
     def _with(self, link, rows):
         with Bench(self._image, self._folder, link) as bench:
@@ -181,6 +190,33 @@ class Run:
         self._row("module", session, module)
         self._end(session, "wifi")
         self.lost += not whole(bench.cloud, 5, _SMALL)
+
+    # Updates over the air: one that works, and one that crashes at import
+
+    def _updates(self, bench):
+        key = bundle.Key(Ed25519PrivateKey.generate())
+        wanted = json.dumps({"keys": [key.public], "stood_s": 5}).encode()
+        path = bench.lay_out(more=[File("/update.json", wanted)], heartbeat_minutes=1)
+        bench.assign(key, "9.9.1")
+        session = self._boot(bench, path)
+        said = session.chip
+
+        def good():
+            session.boot(BOOT_S)
+            session.until(lambda: b"state=installed version=9.9.1" in said.output, _UPDATE_S, "it")
+            session.until(lambda: b"state=applied version=9.9.1" in said.output, BOOT_S, "its boot")
+
+        self._row("update", session, good)
+
+        def bad():
+            bench.assign(key, "9.9.2", crashes=True)
+            session.until(lambda: b"state=installed version=9.9.2" in said.output, _UPDATE_S, "it")
+            session.until(lambda: b"state=undone version=9.9.2" in said.output, BOOT_S, "its end")
+            self._record_and_upload(session, bench.cloud, 6, _SMALL)
+
+        if self.wants("update_undone"):
+            self._row("update_undone", session, bad)
+        self._end(session, "wifi")
 
     # Modem and PPP, WiFi off; the carrier dropped in the middle of a PUT
 

@@ -30,6 +30,7 @@ class Simulator:
         self._child = None
         self._ready = False  # there is somebody to take what the host sends
         self._running = False  # and it runs something that Ctrl-C would interrupt
+        self._cut = False
         self._limit = None  # how the watchdog is being armed, digits so far
         self._watched_s = None  # within which it has to be fed
         self._fed = 0.0
@@ -51,6 +52,11 @@ class Simulator:
         self._child.wait()
         os.close(self._master)
         os.close(self._slave)
+
+    def cut(self):
+        """Have the power fail: what is written stays, and it boots at once."""
+        self._cut = True
+        self._child.kill()
 
     def _spawn(self, mode, reason):
         self._ready = self._running = False
@@ -118,4 +124,6 @@ class Simulator:
         reasons = {_RESET: "SW", _WOKEN: "DEEPSLEEP", -signal.SIGKILL: "TASK_WDT"}
         if not self._stop:
             raw = code == _RAW_RESET
-            self._spawn("raw" if raw else "boot", reasons.get(code, "POWERON"))
+            reason = "POWERON" if self._cut else reasons.get(code, "POWERON")
+            self._cut = False
+            self._spawn("raw" if raw else "boot", reason)
