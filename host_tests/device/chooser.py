@@ -17,6 +17,8 @@ from uploader import journal
 with open(sys.argv[0].rsplit("/", 1)[0] + "/../../firmware/main.py") as _f:
     MAIN = _f.read()
 APP = "import seen\nseen.note(%r)\n\ndef make():\n    return seen.App()\n"
+# What main.py asks for the app.
+BOOT = "def app():\n    from app import make\n\n    return make()\n"
 
 
 class Seen:
@@ -48,6 +50,9 @@ def device():
     vfs.mount(vfs.VfsLfs2(flash), "/")
     for slot in ("/lib", "/lib2"):
         os.mkdir(slot)
+        os.mkdir(slot + "/setup")
+        with open(slot + "/setup/boot.py", "w") as f:
+            f.write(BOOT)
         with open(slot + "/app.py", "w") as f:
             f.write(APP % slot)
     seen = sys.modules["seen"] = Seen()
@@ -57,7 +62,8 @@ def device():
 def boot(seen, reason="POWERON"):
     """Run main.py: which slot ran; `reset` if it ended in one."""
     sys.path[:] = ["", ".frozen", "/lib"]
-    sys.modules.pop("app", None)
+    for name in ("app", "setup", "setup.boot"):
+        sys.modules.pop(name, None)
     seen.events = []
     seen.machine = sys.modules["machine"] = Machine(Chip(), reason)
     asyncio.new_event_loop()
@@ -226,7 +232,8 @@ def test_a_flash_that_can_not_be_written_tries_nothing():
             return -30
 
     data = {}
-    for name in ("slot.0", "slot.1", "lib/app.py", "lib2/app.py"):
+    names = ("app.py", "setup/boot.py")
+    for name in ("slot.0", "slot.1") + tuple(s + n for s in ("lib/", "lib2/") for n in names):
         try:
             with open("/" + name, "rb") as f:
                 data[name] = f.read()
@@ -236,8 +243,8 @@ def test_a_flash_that_can_not_be_written_tries_nothing():
     flash = Flash(64)
     vfs.VfsLfs2.mkfs(flash)
     vfs.mount(vfs.VfsLfs2(flash), "/")
-    os.mkdir("/lib")
-    os.mkdir("/lib2")
+    for name in ("/lib", "/lib2", "/lib/setup", "/lib2/setup"):
+        os.mkdir(name)
     for name in data:
         with open("/" + name, "wb") as f:
             f.write(data[name])

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 LIFE = ROOT / "tools/update/mpy/life.py"
 BOARD, OLD, NEW = "A board", "1.0.0", "1.0.1"
 _APP = "import life\n\n\ndef make():\n    return life.App(%r)\n"
+_BOOT = b"def app():\n    from app import make\n\n    return make()\n"
 _CRASHES = "import life\n\nraise ValueError('broken')\n"
 _WIFI = bytes(range(256)) * 9
 
@@ -23,6 +24,7 @@ def firmware(version: str, app: str = _APP) -> dict[str, bytes]:
     changed = version.encode() * 300
     files = {
         "app.py": (app % version if "%" in app else app).encode(),
+        "setup/boot.py": _BOOT,  # what main.py asks for the app
         "status.py": b"# " + version.encode() + b"\n" * 700,
         "uploader/__init__.py": b"",
         "uploader/http.py": changed,

@@ -170,7 +170,7 @@ class Device:
     def boot(self, reason):
         """One run of main.py: the name of what ended it."""
         for name in list(sys.modules):
-            if name == "app":
+            if name in ("app", "setup", "setup.boot"):
                 sys.modules.pop(name)
         sys.path[:] = ["", ".frozen", "/lib"]
         life.machine = sys.modules["machine"] = Machine(Chip(), reason)
