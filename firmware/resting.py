@@ -46,7 +46,7 @@ class Rest:
         """(seconds, what for) until there is something to do, seconds None if nothing will be by
         itself, 0 while something is under way."""
         waiting, control = self._app.up.waiting, self._app.control
-        if control.busy:
+        if control.busy or self._app.updating:
             return 0, "recording"
         seconds, due = waiting.left_s(), control.due_s()
         if due is not None and (seconds is None or due < seconds):

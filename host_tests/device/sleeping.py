@@ -351,3 +351,34 @@ def test_charging_and_a_low_battery_reach_the_heartbeat():
     board.charge = True
     facts = a.up.heartbeat.facts()
     assert facts["device_state"] == "charging" and facts["status_flags"] & 3 == 3
+
+
+def test_a_boot_loop_that_goes_on_ends_at_the_repl_and_a_person_may_go_on():
+    import sys
+
+    import app as product_app
+
+    sys.modules["board"] = WithButton()
+    chips = Chips().install()
+    power.save({"v": 1, "resets": 9, "since": 0})
+    Chips(chips.chip, "PANIC").install()
+    product_app.unix_time = lambda: 1000
+    said = []
+    product_app.print = lambda *words: said.append(" ".join(words))
+    assert product_app.make() is None and "boot_loop resets=10 state=repl" in said[0], said
+    # What it says to do, done.
+    power.mark("me")
+    power.proved(power.load())
+    Chips(chips.chip, "SW").install()
+    del said[:]
+    assert product_app.make() is None and "not provisioned" in said[0], said
+
+
+def test_an_update_that_is_under_way_is_not_slept_through():
+    a = made(heartbeat_minutes=30)
+    a.up.links.leave("wifi", 7200)
+    a.updating = object()
+    assert outcome(a, 100) is None
+    a.updating = None
+    b = made(heartbeat_minutes=30)
+    assert asleep(b, 100)
