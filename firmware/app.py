@@ -119,15 +119,17 @@ class App:
             beat = self.up.heartbeat
             if beat and beat.offer is not None and self.up.idle and not self.updating:
                 self.updating = asyncio.create_task(self.load("updates.go").go(self))
+            if self.proof and self.boot["resets"] and self.up.waiting.left_s() != 0:
+                self.load("power").proved(self.boot)  # not beside an open connection
             if self._rests():
                 await self._rest.look()
             await self.clock.sleep(1)
 
     def _rests(self):
-        """True where there is a use for what looks after sleep, resets and the battery."""
+        """True where there is a use for what looks after sleep, a boot loop and the battery."""
         if "kept" not in self.boot:
             return False
-        wished = self.settings.sleep_when_idle or self.boot["resets"] or self.board.battery
+        wished = self.settings.sleep_when_idle or self.only_records or self.board.battery
         if wished and not self._rest:
             from resting import Rest
 
@@ -259,7 +261,7 @@ def make():
         memory.forget("power")
         if boot["resets"] >= 2 * RESETS:
             print("boot_loop resets=%d state=repl: power off and on, or" % boot["resets"])
-            print("import power; power.mark('me'); power.proved(power.load()), then reset")
+            print("import power; power.go_on(), and a reset")
             return None
         settings = load_config(CONFIG, boot["pin"])
         return App(board, settings, None, lambda ms: machine.WDT(timeout=ms), boot)

@@ -123,10 +123,15 @@ def tell(boot, name, emit):
         emit("boot_loop", resets=boot["resets"], state="only_records")
 
 
-def proved(kept):
-    """Forget the resets: this boot did something of use."""
-    kept["resets"] = 0
-    save(kept)
+def proved(boot):
+    """Forget the resets: the boot of which `begin` told did something of use."""
+    boot["resets"] = boot["kept"]["resets"] = 0
+    save(boot["kept"])
+
+
+def go_on():
+    """Let the next boot be as any: what a person says at the REPL after a boot loop."""
+    save({"v": _VERSION, "mark": "go_on"})
 
 
 def sleep(boot, up, now_s, seconds):

@@ -25,12 +25,9 @@ class Rest:
         app = self._app
         now = app.clock.uptime_ms()
         boot = app.boot
-        if boot["resets"] and app.proof:
-            boot["resets"] = 0
-            self._power().proved(boot["kept"])
-        elif app.only_records and now > _CALM_MS and not app.control.busy:
+        if app.only_records and now > _CALM_MS and not app.control.busy:
             power = self._power()
-            power.proved(boot["kept"])
+            power.proved(boot)
             power.mark("calm")
             machine.reset()
         if now >= self._battery_ms:

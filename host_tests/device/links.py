@@ -323,3 +323,11 @@ async def test_a_weak_signal_is_looked_at_less_and_less_where_the_board_sleeps()
         del d.events[:]
     task.cancel()
     assert 5 < modem.ups < 60, modem.ups
+
+
+async def test_a_modem_is_not_switched_on_for_a_heartbeat_that_the_cap_forbids():
+    modem = Link("cellular", metered=True)
+    d = Wireless(modem, daily_data_limit_mb=1, heartbeat_minutes=30)
+    d.up.policy.meter.add(1000000)
+    await d.run_for(3 * 3600)
+    assert modem.ups == 0 and d.seen("deferred"), modem.ups

@@ -367,8 +367,7 @@ def test_a_boot_loop_that_goes_on_ends_at_the_repl_and_a_person_may_go_on():
     product_app.print = lambda *words: said.append(" ".join(words))
     assert product_app.make() is None and "boot_loop resets=10 state=repl" in said[0], said
     # What it says to do, done.
-    power.mark("me")
-    power.proved(power.load())
+    power.go_on()
     Chips(chips.chip, "SW").install()
     del said[:]
     assert product_app.make() is None and "not provisioned" in said[0], said
@@ -382,3 +381,27 @@ def test_an_update_that_is_under_way_is_not_slept_through():
     a.updating = None
     b = made(heartbeat_minutes=30)
     assert asleep(b, 100)
+
+
+def test_a_press_before_the_time_does_not_ask_a_service_again_that_refused_the_token():
+    service = Service("dtok_other")
+    a = made(service, board=Both())
+    a.chips.wlan.air = [AccessPoint("home", "12345678")]
+    record(a)
+    e = asleep(a)
+    assert 1000 < e.ms / 1000 < 1100 and service.calls == {"create": 1}
+    b = wake(a, e, early_s=60)
+    b.service = service
+    b.chips.wlan.air = [AccessPoint("home", "12345678")]
+
+    async def press():
+        await asyncio.sleep(2)
+        b.stop()
+
+    e = outcome(b, 120, press)
+    assert told(b, "ended") and service.calls == {"create": 1}
+    assert 900 < e.ms / 1000 < 1000
+    c = wake(b, e)
+    c.chips.wlan.air = [AccessPoint("home", "12345678")]
+    outcome(c, 5)
+    assert service.calls["create"] == 2
