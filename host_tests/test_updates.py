@@ -10,11 +10,11 @@ from tools.update import cuts
 @pytest.mark.parametrize(
     ("good", "kind", "step", "second"),
     [
-        (True, "lfs", 7, None),
-        (True, "lfs", 23, 3),
+        (True, "lfs", 19, None),
+        (True, "lfs", 53, 3),
         (True, "fat", 2, None),
-        (False, "lfs", 11, None),
-        (False, "lfs", 29, 1),
+        (False, "lfs", 23, None),
+        (False, "lfs", 59, 1),
         (False, "fat", 3, None),
     ],
 )

@@ -5,15 +5,18 @@ after a power cut is doing it again.
 """
 
 import os
-from binascii import hexlify
+from binascii import crc32, hexlify
 from hashlib import sha256
 
 from micropython import const
+
+from .bundle import STORED, UpdateError
 
 _DIR = const(0x4000)
 _FOLDER = const(8192)  # a littlefs directory
 _SPARE = const(16384)  # what is left over at least; a file is written before its old self goes
 _PIECE = const(512)
+_LONG = const(4096)
 
 
 def same(path, entry):
@@ -115,7 +118,30 @@ async def fill(listed, source, wbits, slots, between):
         if same(old + "/" + entry.path, entry):
             _copy(old + "/" + entry.path, path)
             continue
+        if entry.stored > STORED:
+            await _take_long(entry, source, path)
+            continue
         data = await source.read(entry.at, entry.stored)
         with open(path, "wb") as f:
             entry.unpack(data, wbits, f.write)
     return count
+
+
+async def _take_long(entry, source, path):
+    """Write a file that memory does not hold, which is stored as it is, piece by piece."""
+    if not entry.plain:
+        raise UpdateError("%s: too large" % entry.path, True)
+    h = sha256()
+    crc = at = 0
+    with open(path, "wb") as f:
+        while at < entry.size:
+            data = await source.read(entry.at + at, min(_LONG, entry.size - at))
+            if not data:
+                break
+            f.write(data)
+            h.update(data)
+            crc = crc32(data, crc)
+            at += len(data)
+    if "%08x" % crc != entry.crc:
+        raise UpdateError("%s: damaged" % entry.path)
+    entry.check(h)

@@ -9,10 +9,10 @@ and SHA-256 are in the manifest; then the files as they are stored, in the list'
      "list": [11000, "<SHA-256>"]}
     ["uploader/http.mpy", <size>, "<SHA-256>", <size as stored>, "<CRC-32 as stored>"]
 
-What is stored smaller than it is, is a raw DEFLATE stream (RFC 1951) with a window of 2 ** wbits
-bytes. `key` is how the public key begins, `size` what all files take unpacked. Every byte is
-covered: by the signature, by the list's hash, or by a CRC-32 in the list (deflate leaves bits
-unused that no hash of the file would miss).
+What is stored smaller than it is (16 KB at most: it is held in memory) is a raw DEFLATE stream (RFC
+1951) with a window of 2 ** wbits bytes. `key` is how the public key begins, `size` what all files
+take unpacked. Every byte is covered: by the signature, by the list's hash, or by a CRC-32 in the
+list (deflate leaves bits unused that no hash of the file would miss).
 """
 
 import json
@@ -27,7 +27,7 @@ from uploader.errors import UploaderError
 HEAD = const(2048)  # bytes from the start in which manifest and signature must end
 _FORMAT = const(1)
 _LIST = const(32768)
-STORED = const(16384)  # what a file may take as stored: it is held in memory
+STORED = const(16384)  # of a file in one piece
 _SIGNATURE = const(128)
 
 
@@ -127,7 +127,7 @@ class Entry:
         if len(data) != self.stored or "%08x" % crc32(data) != self.crc:
             raise UpdateError("%s: damaged" % self.path)
         h = sha256()
-        if self.stored == self.size:
+        if self.plain:
             h.update(data)
             write(data)
         else:
@@ -145,6 +145,15 @@ class Entry:
                     h.update(memoryview(buf)[:n])
                     write(memoryview(buf)[:n])
                     left -= n
+        self.check(h)
+
+    @property
+    def plain(self):
+        """True if it is stored as it is."""
+        return self.stored == self.size
+
+    def check(self, h):
+        """Raise UpdateError unless a sha256 object has the file's digest."""
         if hexlify(h.digest()).decode() != self.sha256:
             raise UpdateError("%s: not what its hash says" % self.path, True)
 

@@ -18,7 +18,7 @@ from .connection import MIN_VERSION, DeviceError
 from .package import File
 
 WBITS = 12  # of deflate's window, 4 KB: a file of the firmware is hardly larger
-_STORED = 16384  # the device's limit of a file as stored
+_STORED = 16384  # the device's limit of what it unpacks
 _MPY = 6
 
 
@@ -74,14 +74,13 @@ def read_key(path: Path) -> Key:
 
 def make(files: list[File], key: Key, board: str, version: str, /, **more) -> bytes:
     """A bundle of `files`, whose paths are below a slot's, for boards of that NAME. `more` is set
-    in the manifest: `downgrade=True`. Raises DeviceError."""
+    in the manifest: `downgrade=True`."""
     lines, data = [], []
     for file in sorted(files, key=lambda f: f.path):
         packer = zlib.compressobj(9, zlib.DEFLATED, -WBITS)
         packed = packer.compress(file.data) + packer.flush()
-        stored = packed if len(packed) < len(file.data) else file.data
-        if len(stored) > _STORED:
-            raise DeviceError(f"{file.path} is too large for a device to unpack.")
+        pays = len(packed) < len(file.data) and len(packed) <= _STORED
+        stored = packed if pays else file.data
         crc = f"{zlib.crc32(stored):08x}"
         entry = [file.path.lstrip("/"), len(file.data), file.sha256, len(stored), crc]
         lines.append(json.dumps(entry, separators=(",", ":")).encode() + b"\n")
