@@ -10,7 +10,9 @@ import time
 import pytest
 from conftest import ROOT
 
+from tools.device import deploy as deploying
 from tools.device import package
+from tools.device.connection import Device, DeviceError
 from tools.simulator import Simulator
 
 
@@ -365,3 +367,34 @@ def test_the_freeze_manifest_names_every_module():
     assert sorted(frozen) == names
     for name in frozen:
         assert (ROOT / "firmware" / name).exists()
+
+
+def test_the_watchdog_gives_a_tool_time(cloud, simulator, tmp_path):
+    port = ("--port", simulator.path)
+    ok("deploy", "--board", "unix", *port)
+    ok("provision", "--file", values(cloud, tmp_path, watchdog_s=60), *port)
+    wait_for(lambda: simulator.watched_s == 60, "the product's watchdog")
+    with Device(simulator.path) as device:
+        assert simulator.watched_s == 3600
+        device.restart()
+    wait_for(lambda: simulator.watched_s == 60, "the product's watchdog again")
+
+
+def test_what_will_not_fit_is_said_before_anything_is_copied(tmp_path):
+    with Simulator(tmp_path / "device") as small, Device(small.path) as device:
+        files = package.build("unix")
+        assert deploying.foresee(device, package.board("unix"), files) is None
+        device.run("ballast = bytearray(200000)")  # of a heap of 512 KB
+        assert "no PSRAM" in deploying.foresee(device, package.board("esp32_generic"), files)
+        with pytest.raises(DeviceError, match="which the image on it does not use"):
+            deploying.foresee(device, package.board("lilygo_t_a7670"), files)
+        large = package.File("/lib/large.mpy", Large())
+        with pytest.raises(DeviceError, match="upload or pull what it holds"):
+            deploying.foresee(device, package.board("unix"), [large])
+
+
+class Large(bytes):
+    """What no flash holds."""
+
+    def __len__(self):
+        return 1 << 60

@@ -113,6 +113,7 @@ def deploy(board: Board = None, port: Port = None):
     files = package.build(facts["name"])
     with Device(port) as device, _progress() as progress:
         deploying.check_platform(device, facts)
+        warning = deploying.foresee(device, facts, files)
         looking = progress.add_task("looking at what is there", total=None)
         task = progress.add_task("copying", total=package.size(files))
         copied, removed = deploying.copy(
@@ -128,6 +129,8 @@ def deploy(board: Board = None, port: Port = None):
         f"{copied} of {len(files)} files copied, {removed} removed, all verified; restarted"
         + ("; what updates had brought is gone" if updated else "")
     )
+    if warning:
+        console.print(f"but {warning}", soft_wrap=True)
     console.print(f"to set it up with a telephone: network {name}, key {key}")
 
 

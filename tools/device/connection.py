@@ -56,6 +56,29 @@ def choose(port: str | None) -> str:
     return found[0]
 
 
+_INFO = """
+import sys, gc
+i = sys.implementation
+answer = {
+    "version": list(i.version[:3]), "platform": sys.platform,
+    "machine": getattr(i, "_machine", ""), "mpy": getattr(i, "_mpy", 0) & 0xff,
+}
+"""
+# The watchdog that main.py started can't be stopped, but given more time (MicroPython's
+# machine.WDT): an hour, after which a device that was left at its prompt runs again.
+_STRETCH = """
+try:
+    app
+    with open("/config.json") as f:
+        import json
+        if json.load(f).get("watchdog_s", 120):
+            import machine
+            machine.WDT(timeout=3600000)
+except Exception:
+    pass
+"""
+
+
 class Device:
     """A connected device in its raw REPL, from `with Device(port) as d:` on.
 
@@ -87,16 +110,7 @@ class Device:
                 "again."
             ) from e
         try:
-            self.info = self.ask(
-                """
-                import sys, gc
-                i = sys.implementation
-                answer = {
-                    "version": list(i.version[:3]), "platform": sys.platform,
-                    "machine": getattr(i, "_machine", ""), "mpy": getattr(i, "_mpy", 0) & 0xff,
-                }
-                """
-            )
+            self.info = self.ask(_INFO + _STRETCH)
             check_version(tuple(self.info["version"]))
         except BaseException:
             self.close()

@@ -64,6 +64,43 @@ def check_platform(device: Device, board: dict):
         )
 
 
+_ROOM = """
+import gc, os
+gc.collect()
+s = os.statvfs("/")
+answer = [gc.mem_free(), s[0] * s[3]]
+"""
+# A heap that can grow to more has PSRAM (firmware/uploader/memory.py).
+ROOMY = 400_000
+_LITTLE = (
+    "this chip has no PSRAM: from files the module alone runs beside WiFi and TLS, the product "
+    "lacks memory; make firmware freezes it into an image (boards/README.md)"
+)
+
+
+def foresee(device: Device, board: dict, files: list[File]) -> str | None:
+    """What will not go well, in words, None if nothing is known of. Raises DeviceError if the
+    board's memory is not used by its image, or if its flash will not hold `files`."""
+    heap, flash = device.ask(_ROOM)
+    there = present(device)
+    missing = sum(len(f.data) for f in files if f.path not in there)
+    changed = [len(f.data) for f in files if there.get(f.path, f.sha256) != f.sha256]
+    needed = missing + max(changed, default=0)  # a file is replaced by a whole one
+    if needed > flash:
+        raise DeviceError(
+            f"The firmware needs {needed >> 10:,} KB more, and the flash has {flash >> 10:,} KB: "
+            "upload or pull what it holds (make pull), or erase it (make flash)."
+        )
+    if not board["chip"] or heap > ROOMY:
+        return None
+    if "SPIRAM" in board["variant"]:
+        raise DeviceError(
+            f"BOARD={board['name']} has PSRAM, which the image on it does not use: flash "
+            f"{board['build']}, variant {board['variant']} (make flash BOARD={board['name']})."
+        )
+    return _LITTLE
+
+
 def chip_of(machine: str) -> str:
     """The chip that MicroPython runs on, as esptool calls it: sys.implementation's `_machine` is
     the board's name, "with" and the chip's (MicroPython's py/modsys.c)."""

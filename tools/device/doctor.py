@@ -7,11 +7,9 @@ from dataclasses import asdict, dataclass
 
 from . import package
 from .connection import Device, DeviceError, choose
-from .deploy import chip_of, present
+from .deploy import ROOMY, chip_of, present
 from .trust import S3_URL
 
-# A heap that can grow to more has PSRAM (firmware/uploader/memory.py).
-_ROOMY = 400_000
 _LITTLE = 64 << 10
 
 _FACTS = """
@@ -132,7 +130,7 @@ def hardware(device: Device, facts: dict, board: dict | None) -> Iterator[Check]
         yield Check("chip", True, f"{chip}, as {board['name']} has")
     else:
         yield Check("chip", False, f"{machine}, but {board['name']} has an {chip}: BOARD= is wrong")
-    roomy, wanted = facts["free"] > _ROOMY, bool(chip and "SPIRAM" in board["variant"])
+    roomy, wanted = facts["free"] > ROOMY, bool(chip and "SPIRAM" in board["variant"])
     if wanted and not roomy:
         text = (
             f"the board has some, this image does not use it: flash {board['build']}, variant "

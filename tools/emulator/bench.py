@@ -9,13 +9,14 @@ from tools.cloud.limits import Limits
 from tools.device import bundle, package
 from tools.device.package import File
 from tools.modem import Modem
+from tools.modem.internet.names import LocalNameServer, Names
 
 from . import flash
 from .chip import HOST, NETWORK, Chip
 from .sntp import Sntp
 
 MPY = Path(__file__).parent / "mpy"
-NAME = "cloud.test"  # what the modem's name server knows this machine as
+NAME = "cloud.test"  # what name servers know this machine as
 APN = "internet"
 _ROOT = "/roots/cloud.der"
 _OWN = ("board", "generated", "probe")
@@ -29,7 +30,8 @@ class Bench:
         self.folder = folder
         self.link = link
         self._image = image.read_bytes()
-        self.cloud = Cloud(limits=Limits(10**9, 10**9), host=HOST if link == "wifi" else NAME)
+        self.cloud = Cloud(limits=Limits(10**9, 10**9), host=NAME)
+        self.names = LocalNameServer(Names({NAME: HOST}))
         self.sntp = Sntp()
         self.modem = None
         self._boots = 0
@@ -38,6 +40,7 @@ class Bench:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.cloud.start()
         self.sntp.__enter__()
+        self.names.__enter__()
         if self.link == "cellular":
             # The network tells the time (NITZ) as it is now; one mobile minute is a real one.
             nitz = time.strftime("%y/%m/%d,%H:%M:%S+00", time.gmtime())
@@ -49,6 +52,7 @@ class Bench:
     def __exit__(self, *_):
         if self.modem:
             self.modem.__exit__(None, None, None)
+        self.names.__exit__(None, None, None)
         self.sntp.__exit__(None, None, None)
         self.cloud.stop()
 
@@ -66,6 +70,8 @@ class Bench:
         }
         if self.link == "wifi":
             values["wifi"] = [{"ssid": NETWORK, "key": ""}]
+            # The one that DHCP tells asks this machine's own, which knows no such name.
+            values["dns_servers"] = [f"{HOST}:{self.names.address.rpartition(':')[2]}"]
         else:
             values["apn"] = APN
         return {**values, **more}

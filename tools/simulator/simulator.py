@@ -32,7 +32,7 @@ class Simulator:
         self._running = False  # and it runs something that Ctrl-C would interrupt
         self._cut = False
         self._limit = None  # how the watchdog is being armed, digits so far
-        self._watched_s = None  # within which it has to be fed
+        self.watched_s = None  # within which it has to be fed
         self._fed = 0.0
 
     def __enter__(self):
@@ -60,7 +60,7 @@ class Simulator:
 
     def _spawn(self, mode, reason):
         self._ready = self._running = False
-        self._watched_s = self._limit = None
+        self.watched_s = self._limit = None
         self._child = micropython.start(
             *(_REPL, self.root.resolve(), mode, reason),
             heap=self._heap,
@@ -77,7 +77,7 @@ class Simulator:
             # What the host sends waits until there is somebody to take it.
             sources = [self._master, out] if self._ready else [out]
             ready = select.select(sources, [], [], 0.05)[0]
-            if self._watched_s and time.monotonic() - self._fed > self._watched_s:
+            if self.watched_s and time.monotonic() - self._fed > self.watched_s:
                 self.output += b"\r\nthe watchdog bit\r\n"
                 self._child.kill()
             if self._master in ready:
@@ -97,7 +97,7 @@ class Simulator:
             if self._limit is None:
                 self._limit = ""
             else:
-                self._watched_s, self._limit = int(self._limit) / 1000, None
+                self.watched_s, self._limit = int(self._limit) / 1000, None
                 self._fed = time.monotonic()
         elif self._limit is not None:
             self._limit += chr(c)

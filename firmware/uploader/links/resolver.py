@@ -11,6 +11,7 @@ import struct
 
 from micropython import const
 
+from .. import memory
 from ..errors import TransportError
 
 # How long each server is given, in turn, over three rounds.
@@ -78,6 +79,8 @@ class Resolver:
                 try:
                     answer = await self._ask(name, server, wait_ms)
                 except (OSError, ValueError) as e:
+                    if memory.lacking(e):
+                        raise TransportError("memory", "out of memory: %s" % e)
                     reason = "%s: %s" % (server, e)
                     continue
                 if answer is None:
