@@ -70,7 +70,7 @@ write(base + "/new/app.mpy", b"x")
 write(base + "/new/mine.py", b"x")
 bundle = Bundle(Source(), base + "/list", between)
 def names():
-    return {e.at: e.path for e in bundle.entries()}
+    return [e.path for at, _ in read for e in bundle.entries() if e.at <= at < e.at + e.stored]
 async def main():
     await bundle.open(None)
     await bundle.fetch_list()
@@ -79,7 +79,7 @@ async def main():
     read.clear()
     both = base + "/old", base + "/new"
     await apply.fill(bundle.entries, Source(), 12, both, between)
-    out["read"] = [names()[at] for at, size in read]
+    out["read"] = names()
     read.clear()
     assert await apply.fill(bundle.entries, Source(), 12, both, between) == 0
     out["again"] = read
