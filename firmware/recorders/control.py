@@ -109,20 +109,18 @@ class Control:
         return schedule.due(self._settings.record_schedule, now, self._settings.offset_s(now))
 
     def _has(self, what):
+        # Pictures alone, if the owner wishes so.
+        if what == "microphone" and self._settings.audio_codec == "none":
+            return False
         return bool(
             getattr(self._board, what.upper(), None) or getattr(self._board, "make_" + what, None)
         )
 
-    def _sounds(self):
-        """True if a recording has sound: pictures alone where there is no microphone, or the
-        owner wishes so."""
-        return self._has("microphone") and self._settings.audio_codec != "none"
-
     def _hindrance(self):
         """Why nothing can be recorded now, or None."""
-        if not self._sounds():
+        if not self._has("microphone"):
             if not self._settings.stills_every_s:
-                return "this board has no microphone" if not self._has("microphone") else "no codec"
+                return "no microphone is there or wanted"
             if not self._has("camera"):
                 return "this board has no camera"
             free = self._up.store.space.free_bytes()
@@ -178,16 +176,16 @@ class Control:
     async def _next(self):
         """Wait for something that begins a recording, and make it."""
         voice = None
-        if self._settings.voice_start and self._sounds():
+        if self._settings.voice_start and self._has("microphone"):
             voice = await self._listen()
         while self._wanted is None:
             await self._clock.sleep_ms(_LOOK_MS)
             self._look_at_the_clock()
-            if self._settings.voice_start and self._sounds():
+            if self._settings.voice_start and self._has("microphone"):
                 return
         wanted = self._wanted
         self._stopped = False
-        self._sound = self._sounds()
+        self._sound = self._has("microphone")
         try:
             # Where memory is short, the recording has to begin for what sends to make room.
             later = not (self._up.roomy and self._sound)
@@ -252,7 +250,7 @@ class Control:
             # waited for: what it raises ends the recording.
             await self._maker().record(self.recording, max_s, voice, not self._up.roomy)
         else:
-            await self._maker().picture(self.recording, max_s)
+            await self._maker().take(self.recording, max_s)
 
     def end(self):
         """End the recording that is under way, as it should be."""
@@ -272,8 +270,8 @@ class Control:
     def status(self):
         """What there is to know, as a dict that JSON can carry; `seconds_left` is how long can
         still be recorded. Raises StorageError."""
-        if not self._sounds():
-            return {"microphone": self._has("microphone"), "next_scheduled_s": self.due_s()}
+        if not self._has("microphone"):
+            return {"microphone": False, "next_scheduled_s": self.due_s()}
         status = {
             "codec": self._settings.audio_codec,
             "seconds_left": self.seconds_left(),

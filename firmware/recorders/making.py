@@ -28,17 +28,16 @@ class Making:
         self._settings = settings
         self._clock = clock
         self._emit = emit
-        self._roomy = roomy
+        self._buffer_ms = _ROOMY_MS if roomy else _BUFFER_MS
         self._recorder = None
         self._made_for = None  # (rate, ms of a buffer) of the recorder
         self._codec = None  # ((name, rate), encoder) of the last recording
         self._stream = None  # a microphone that is open already
-        self._looks = 0  # of a recording without sound, at whether it ends
+        self._count = 0  # of a recording without sound, at whether it ends
 
     def recorder(self):
         """The Recorder."""
-        buffer_ms = self._settings.audio_buffer_ms or (_ROOMY_MS if self._roomy else _BUFFER_MS)
-        key = self._settings.audio_rate, buffer_ms
+        key = self._settings.audio_rate, self._settings.audio_buffer_ms or self._buffer_ms
         if self._recorder is None or self._made_for != key:
             from .recorder import Recorder
 
@@ -70,7 +69,7 @@ class Making:
         """Fill `recording` for at most `max_s` seconds (0: until `stop`), or until `voice` hears
         its end. With `at_once` a microphone that can't be opened is not waited for: raises
         OSError."""
-        self._looks = 0
+        self._count = 0
         settings = self._settings
         recorder, encoder = self.recorder(), self.encoder()
         if at_once:
@@ -84,17 +83,17 @@ class Making:
                 if task:
                     task.cancel()
 
-    async def picture(self, recording, max_s=0):
+    async def take(self, recording, max_s=0):
         """Fill `recording` with pictures alone for `max_s` seconds (0: until `stop`), or until the
         camera fails."""
-        self._looks = 1
+        self._count = 1
         ends_ms = self._clock.uptime_ms() + max_s * 1000
         task = self._stills(recording)
-        while task and not task.done() and self._looks:
+        while task and not task.done() and self._count:
             if max_s and self._clock.uptime_ms() >= ends_ms:
                 break
             await self._clock.sleep_ms(_LOOK_MS)
-            self._looks += bool(self._looks)
+            self._count += bool(self._count)
         if task:
             task.cancel()
 
@@ -115,11 +114,11 @@ class Making:
     @property
     def samples(self):
         """See Control."""
-        return self._looks or (self._recorder.samples if self._recorder else 0)
+        return self._count or (self._recorder.samples if self._recorder else 0)
 
     def stop(self):
-        """Make `record` or `picture` end."""
-        self._looks = 0
+        """Make `record` or `take` end."""
+        self._count = 0
         if self._recorder:
             self._recorder.stop()
 

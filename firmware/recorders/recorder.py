@@ -33,7 +33,7 @@ class Recorder:
         self._capture = None
         self._files = None
         self._stopped = False
-        self._began_ms = None  # uptime of the first sample
+        self._began = None  # uptime in ms of the first sample
         self._watch = Watch()
 
     @property
@@ -59,11 +59,11 @@ class Recorder:
 
         def open_file():
             # Each file's moment: segments are put in order by it.
-            captured_at = self._moment() if any(segments) else None
+            captured_at = self._now() if any(segments) else None
             return codec.open(recording.add("audio", codec.content_type, captured_at))
 
         self.samples = 0
-        self._began_ms = None
+        self._began = None
         most = max_s * self._rate
         files = self._files = Segments(open_file, self._clock, *segments)
 
@@ -80,16 +80,16 @@ class Recorder:
             if self.gaps:
                 self.gaps.restart()
             if voice and voice.pre_roll:
-                self._began_ms = self._clock.uptime_ms() - voice.pre_roll.ms(self._rate)
+                self._began = self._clock.uptime_ms() - voice.pre_roll.ms(self._rate)
                 voice.pre_roll.drain(take)
             enough = await self._listen(take)
             await self._finish(None if enough else take)
         finally:
             self.close()
 
-    def _moment(self):
+    def _now(self):
         """The stamp of the next sample, by those before it: what is written was heard earlier."""
-        at = self._began_ms + self.samples * 1000 // self._rate
+        at = self._began + self.samples * 1000 // self._rate
         return self._clock.stamp(self._clock.uptime_ms() - at)
 
     async def wait_for_voice(self, voice):
@@ -184,8 +184,8 @@ class Recorder:
                 take(memoryview(silence)[: min(left, _SILENCE)])
                 left -= min(left, _SILENCE)
                 await self._clock.sleep_ms(0)
-        if self._began_ms is None:
-            self._began_ms = at - len(buf) * 500 // self._rate
+        if self._began is None:
+            self._began = at - len(buf) * 500 // self._rate
         enough = False
         mv = memoryview(buf)
         size = self._rate * min(_PART_MS, self._buffer_ms) // 1000 * 2

@@ -141,18 +141,18 @@ class Clock:
         self._set_machine(now)
         return True
 
-    def stamp(self, ago_ms=0):
-        """The moment `ago_ms` before the present one for the store: ISO 8601 text, or what can
-        become that later.
+    def stamp(self, ms=0):
+        """The moment `ms` milliseconds ago for the store: ISO 8601 text, or what can become that
+        later.
 
         Until a source has confirmed the time it is `[boot, uptime in ms]`, with the machine
         clock's Unix seconds as a third where those are believed, and 1 as a fourth if they are an
         estimate; see `resolve`.
         """
-        now, stamp = self.now(), [self.boot, self.uptime_ms() - ago_ms]
+        now, stamp = self.now(), [self.boot, self.uptime_ms() - ms]
         if now is None:
             return stamp
-        now -= ago_ms // 1000
+        now -= ms // 1000
         if self.source != "machine":
             return iso(now)
         return stamp + ([now, 1] if self.estimated else [now])

@@ -55,7 +55,7 @@ class Uploader:
         self.heartbeat = None
         self._on_command = on_command
         self._urgent = asyncio.Event()  # the owner wants it done now
-        self._starting = False  # a command may begin a recording
+        self._keep = False  # a command may begin a recording
         device = device or Device()
         self.policy = device.policy(settings, self.clock, links)
         self.links = LinkManager(links, settings, self.clock, self.policy, self.emit)
@@ -175,7 +175,7 @@ class Uploader:
         try:
             while True:
                 self._urgent.clear()
-                self._starting = False
+                self._keep = False
                 self.store.ended.clear()
                 if self._paused():
                     await self._rest(self.store.ended, None, "recording")
@@ -192,7 +192,7 @@ class Uploader:
                     await self._wait(result.wait_s, why, not result.verdict)
         finally:
             # A handshake would hold up a recording: it keeps the connection that there is.
-            if not (self._starting or self.store.is_recording()):
+            if not (self._keep or self.store.is_recording()):
                 self._close()
 
     def _close(self):
@@ -356,7 +356,7 @@ class Uploader:
                 self.upload_now("delay", "hours")
                 self.report()
             elif self._on_command:
-                self._starting = self.roomy
+                self._keep = self.roomy
                 self._on_command(name, command)
 
     # Waiting
