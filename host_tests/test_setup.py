@@ -40,8 +40,8 @@ def device(cloud, tmp_path):
         (root / "lib/board.mpy").rename(root / "lib/unix_board.mpy")
         (root / "lib/board.py").write_text(BOARD)
         listed, certificates = trust.bundle([cloud.root_der.read_bytes()])
-        (root / "lib/setup/roots.txt").write_bytes(listed)
-        (root / "lib/setup/roots.der").write_bytes(certificates)
+        (root / "shipped.txt").write_bytes(listed)
+        (root / "shipped.der").write_bytes(certificates)
         with Device(simulator.path) as connected:
             connected.restart()
         wait_for(lambda: b"names at" in simulator.output, simulator.output)

@@ -7,6 +7,7 @@ from .known import CONFIG, FORMER, recall, remember
 
 API_URL = "https://api.bota.dev/v1"
 _BUNDLE = "/roots/bundle"
+_SHIPPED = "/shipped"
 
 
 def load():
@@ -86,15 +87,14 @@ def _token(config, asked):
 def _roots(config):
     """Trust the authorities that `make deploy` brought: the first at once, the others when it is
     not the one (see `uploader.trust`)."""
-    source = __file__.rpartition("/")[0] + "/roots"
     try:
-        with open(source + ".txt") as f:
+        with open(_SHIPPED + ".txt") as f:
             offset, length, fingerprint, _ = f.readline().split(" ", 3)
         _folder("/roots")
         for kind in (".txt", ".der"):
-            copy(source + kind, _BUNDLE + kind)
+            copy(_SHIPPED + kind, _BUNDLE + kind)
         root = "/roots/%s.der" % fingerprint
-        with open(source + ".der", "rb") as f, open(root, "wb") as out:
+        with open(_SHIPPED + ".der", "rb") as f, open(root, "wb") as out:
             f.seek(int(offset))
             out.write(f.read(int(length)))
     except (OSError, ValueError):

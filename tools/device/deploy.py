@@ -1,7 +1,7 @@
 """Copying to a device what changed, and nothing else."""
 
 from .connection import Device, DeviceError, explain
-from .package import BESIDE, SLOT, SOURCES, File
+from .package import BESIDE, ROOTS, SLOT, SOURCES, File
 
 _HASHES = """
 import os, hashlib
@@ -34,7 +34,8 @@ def look(path):
     answer[path] = hexlify(h.digest()).decode()
 for folder in folders:
     walk(folder)
-look("/main.py")
+for path in ("/main.py", roots + ".der", roots + ".txt"):
+    look(path)
 for name in names:
     look("/lib/" + name + ".mpy")
     look("/lib/" + name + ".py")
@@ -114,7 +115,7 @@ def present(device: Device, advance=lambda n: None) -> dict[str, str]:
         if byte == b".":
             advance(_PIECE)
 
-    return device.ask(_HASHES, hear, folders=_FOLDERS, names=[*BESIDE, "board"])
+    return device.ask(_HASHES, hear, folders=_FOLDERS, names=[*BESIDE, "board"], roots=ROOTS)
 
 
 def copy(

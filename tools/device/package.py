@@ -21,6 +21,8 @@ _LEFT_OUT = {"uploader/requests_transport.py"}
 SOURCES = ("uploader", "recorders", "updates", "setup")
 # Where the firmware lies on a device.
 SLOT = "/lib"
+# And, beside it, the certificates that set-up begins with; an update leaves them alone.
+ROOTS = "/shipped"
 _VERSION = re.compile(r'^__version__ = "(.*)"$', re.M)
 # What stands beside those folders, main.py left out.
 BESIDE = ("app", "doctor", "power", "resting", "status")
@@ -115,11 +117,11 @@ def _for_setup() -> list[File]:
     """What set-up needs beside its code: its page, and the roots that a device without a computer
     is to trust."""
     listed, certificates = bundle([])
-    folder = f"{SLOT}/setup"
+    page = (FIRMWARE / "setup/page.html").read_bytes()
     return [
-        File(f"{folder}/page.html", (FIRMWARE / "setup/page.html").read_bytes()),
-        File(f"{folder}/roots.der", certificates),
-        File(f"{folder}/roots.txt", listed),
+        File(f"{SLOT}/setup/page.html", page),
+        File(f"{ROOTS}.der", certificates),
+        File(f"{ROOTS}.txt", listed),
     ]
 
 
