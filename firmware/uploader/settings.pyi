@@ -1,0 +1,70 @@
+class Settings:
+    values: dict
+    own: dict
+    allow_insecure: bool
+    allow_roaming: bool
+    api_url: str
+    apn: str
+    apn_auth: str
+    apn_password: str
+    apn_user: str
+    audio_buffer_ms: int
+    audio_codec: str
+    audio_rate: int
+    awake_s: int
+    backoff_max_s: int
+    cellular_idle_timeout_s: int
+    chunk_bytes: int
+    daily_data_limit_mb: int
+    delete_when_full: bool
+    device_name: str
+    device_token: str
+    diagnostics: bool
+    dns_servers: list
+    empty_battery_percent: int
+    heartbeat_minutes: int
+    heartbeat_radios: list
+    low_battery_threshold_percent: int
+    low_space_bytes: int
+    max_connections: int
+    min_record_s: int
+    min_signal_dbm: int
+    network_preference: list
+    ntp_server: str
+    off_peak_end: str
+    off_peak_start: str
+    offline_max_s: int
+    pause_on_low_battery: bool
+    queue_order: str
+    radio_idle_timeout_s: int
+    record_schedule: list
+    root_bundle: str
+    roots: list
+    same_user: bool
+    segment_bytes: int
+    segment_seconds: int
+    sim_pin: str
+    sleep_min_s: int
+    sleep_when_idle: bool
+    stall_timeout_s: int
+    state: str
+    stills_every_s: int
+    storage: str
+    sync_bytes: int
+    timezone: str
+    token_refresh_days: int
+    upload_delay_minutes: int
+    verify_sha256: bool
+    voice_pre_roll_ms: int
+    voice_silence_s: int
+    voice_start: bool
+    voice_threshold_db: int
+    watchdog_s: int
+    wifi: list
+    wifi_idle_timeout_s: int
+    def __init__(self, values: dict) -> None: ...
+    def patience_s(self, least: float) -> float: ...
+    def offset_s(self, now: int) -> int: ...
+
+def minutes_of(text: str) -> int | None: ...
+def redact(text: str, *secrets: str) -> str: ...
