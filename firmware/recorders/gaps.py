@@ -73,6 +73,14 @@ class Gaps:
                 return self._lost(sure_ms, samples)
         return 0
 
+    def end(self):
+        """Nothing more comes: what is missing by now is lost. Returns how many samples."""
+        if not self._late:
+            return 0
+        # Found ready every time: as much as can be held may still have been to come.
+        ms = self._least_ms - (0 if self._waited else self._held_ms)
+        return self._lost(ms, 0) if ms > _TOLERANCE else 0
+
     def _forget(self):
         self._late = 0
         self._least_ms = None

@@ -143,6 +143,8 @@ class Recorder:
                 break
             if take:
                 await self._take(buf, at, take)
+        if self._files and self.gaps:
+            await self._fill(self.gaps.end(), take)
 
     async def open(self):
         """Switch the microphone on, if it is not; tried until it works. False at `stop`."""
@@ -173,17 +175,7 @@ class Recorder:
 
     async def _take(self, buf, at, take):
         """Hand on a buffer, after the silence that stands for what is missing before it."""
-        missing = self.gaps.took(len(buf) // 2, at)
-        if missing:
-            ms = missing * 1000 // self._rate
-            total_ms = self.gaps.lost_ms
-            self._emit("gap", ms=ms, samples=missing, count=self.gaps.count, total_ms=total_ms)
-            silence = bytes(_SILENCE)
-            left = 2 * missing
-            while left:
-                take(memoryview(silence)[: min(left, _SILENCE)])
-                left -= min(left, _SILENCE)
-                await self._clock.sleep_ms(0)
+        await self._fill(self.gaps.took(len(buf) // 2, at), take)
         if self._began is None:
             self._began = at - len(buf) * 500 // self._rate
         enough = False
@@ -200,6 +192,20 @@ class Recorder:
             if mv:
                 await self._clock.sleep_ms(0)
         return enough
+
+    async def _fill(self, missing, take):
+        """Tell of `missing` samples, and hand silence for them to `take` (None: nothing)."""
+        if not missing:
+            return
+        ms = missing * 1000 // self._rate
+        total_ms = self.gaps.lost_ms
+        self._emit("gap", ms=ms, samples=missing, count=self.gaps.count, total_ms=total_ms)
+        silence = bytes(_SILENCE)
+        left = 2 * missing if take else 0
+        while left:
+            take(memoryview(silence)[: min(left, _SILENCE)])
+            left -= min(left, _SILENCE)
+            await self._clock.sleep_ms(0)
 
     def close(self):
         """End at once: the files are finished with what they have, and the microphone is off.

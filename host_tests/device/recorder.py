@@ -374,3 +374,25 @@ def test_the_gaps_fit_the_metadata():
     told = rig.recorder.gaps.metadata()
     assert len(told["gaps"]) == 20 and told["gaps_count"] == 25
     assert len(json.dumps(told)) < 1200
+
+
+def test_a_gap_just_before_the_end_is_told_too():
+    for buffer_ms, ms in ((128, 500), (128, 2500), (1000, 2500)):
+        rig = Rig(buffer_ms=buffer_ms)
+        samples = rig.run(8.05, (8, rig.blocked(ms)))  # the stop comes 50 ms after the block
+        lost = rig.lost()
+        assert lost > 0
+        ((name, info),) = rig.told
+        assert name == "gap" and abs(info["ms"] - lost * 1000 / RATE) <= 20, (info, lost)
+        assert len(rig.recorder.gaps.metadata()["gaps"]) == 1
+        # With the silence it is as long as it took, to a descriptor.
+        assert abs(len(samples) / 16 - rig.chip.us / 1000) <= 16 + 20, (len(samples), rig.chip.us)
+
+
+def test_a_block_at_the_end_that_costs_nothing_is_no_gap():
+    for ms in (50, 120, 250):
+        for at in (7.9, 8, 8.06):
+            rig = Rig()
+            samples = rig.run(at + 0.05, (at, rig.blocked(ms)))
+            assert rig.lost() == 0 and rig.told == [], (ms, at, rig.told)
+            assert samples.astray() == 0
