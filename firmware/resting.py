@@ -59,7 +59,8 @@ class Rest:
             return
         least = app.settings.sleep_min_s
         if seconds is not None and seconds < least:
-            if app.up.links.off() and seconds > 1:
+            links = app.up.links
+            if links.current is None and links.idle_s() is None and seconds > 1:
                 self._power().doze(min(seconds - 0.5, _DOZE_S))
             return
         await app.up.links.down()

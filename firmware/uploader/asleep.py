@@ -33,8 +33,9 @@ def unpack(up, kept, slept_s):
         up.clock.doubt()  # the machine's clock shows what nobody vouched for
     for name in kept["links"]:
         failures, left_s = kept["links"][name]
-        up.links.leave(name, max(0, left_s - slept_s))
-        up.links.cool[name][0].failures = failures
+        cool = up.links.left(name)
+        cool[0].failures = failures
+        cool[1] = uptime_ms + int((left_s - slept_s) * 1000)
     patience.backoff.failures, patience.limited, patience.refused = kept["failed"]
     for link in up.links.links:
         if kept.get("last") and hasattr(link, "last"):

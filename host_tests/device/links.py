@@ -299,7 +299,7 @@ async def test_without_network_a_board_that_sleeps_tries_less_and_less_up_to_thr
 async def test_heartbeats_do_not_wake_what_has_no_link_to_try():
     wifi = Link("wifi", False)
     d = Wireless(wifi, sleep_when_idle=True, heartbeat_minutes=30)
-    d.up.links.leave("wifi", 7200)
+    d.up.links.left("wifi")[1] = 7200000
     task = asyncio.create_task(d.up.run())
     await turn_until(lambda: d.up.waiting.left_s(), 100)
     assert 7100 < d.up.waiting.left_s() <= 7200

@@ -375,7 +375,7 @@ def test_a_boot_loop_that_goes_on_ends_at_the_repl_and_a_person_may_go_on():
 
 def test_an_update_that_is_under_way_is_not_slept_through():
     a = made(heartbeat_minutes=30)
-    a.up.links.leave("wifi", 7200)
+    a.up.links.left("wifi")[1] = 7200000
     a.updating = object()
     assert outcome(a, 100) is None
     a.updating = None

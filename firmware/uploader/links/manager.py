@@ -103,16 +103,17 @@ class LinkManager:
                 # What took long in vain costs much: where the battery matters, not so soon again.
                 least_s = (self._used_ms - start_ms) * _TIMES // 1000
                 least_s = min(least_s, self._settings.patience_s(0))
-                return reason, self._leave(link, None, least_s)
+                return reason, self._leave(link, least_s)
         if not refusal:
             return None, 0
         reason, wait_s = refusal.reason, refusal.wait_s
-        if refusal.rule != "cap":  # which the radio has to be on for: not too often
-            wait_s = max(wait_s, self._backoff_s(link, self._settings.patience_s(0)))
+        # What the radio has to be on for is not looked at too often where the battery matters.
+        often = refusal.rule == "cap" or not self._settings.patience_s(0)
+        wait_s = self._leave(link, wait_s, often)
         self._emit("deferred", rule=refusal.rule, link=link.name, reason=reason, wait_s=wait_s)
         # Neither tried nor powered before that.
         await self._down(link)
-        return reason, self._leave(link, wait_s)
+        return reason, wait_s
 
     def failed(self, reason, code=None):
         """Note that traffic over the current link failed; True if another link can be tried at
@@ -222,10 +223,6 @@ class LinkManager:
             return None
         return max(0, self._used_ms + idle_s * 1000 - self._clock.uptime_ms()) / 1000
 
-    def off(self):
-        """True if no radio is on."""
-        return self.current is None and not self._lit
-
     async def down(self):
         """Power every link down."""
         self.current = None
@@ -245,21 +242,14 @@ class LinkManager:
     def _left_ms(self, link):
         return self.cool.get(link.name, (None, 0))[1] - self._clock.uptime_ms()
 
-    def _leave(self, link, wait_s=None, least_s=0):
-        """Leave a link alone for `wait_s` seconds, or, if it failed, longer each time and at
-        least for `least_s`; returns the seconds."""
-        if wait_s is None:
-            wait_s = self._backoff_s(link, self._settings.patience_s(_COOL_MAX_S))
-            wait_s = max(wait_s, least_s)
-        self.leave(link.name, wait_s)
+    def _leave(self, link, wait_s=0, exactly=False):
+        """Leave a link alone for `wait_s` seconds, or longer each time; returns the seconds."""
+        if not exactly:
+            patience_s = self._settings.patience_s(_COOL_MAX_S)
+            wait_s = max(wait_s, self.left(link.name)[0].next(patience_s))
+        self.left(link.name)[1] = self._clock.uptime_ms() + int(wait_s * 1000)
         return wait_s
 
-    def _backoff_s(self, link, most_s):
-        return self._cooling(link.name)[0].next(most_s)
-
-    def _cooling(self, name):
+    def left(self, name):
+        """[Backoff, uptime in ms until which it is left alone] of the link of that name."""
         return self.cool.setdefault(name, [Backoff(self._clock.random, _COOL_S), 0])
-
-    def leave(self, name, seconds):
-        """Leave the link of that name alone for so long."""
-        self._cooling(name)[1] = self._clock.uptime_ms() + int(seconds * 1000)
