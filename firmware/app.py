@@ -28,7 +28,7 @@ class App:
 
     # Of updates: the trial that this firmware is on, the task of one that is under way, and the
     # uploads' task, which rests meanwhile.
-    trial = updating = uploads = None
+    trial = updating = uploads = alone = None
 
     def __init__(self, board, settings, clock=None, make_watchdog=None, boot=None, http=None):
         self.board = board

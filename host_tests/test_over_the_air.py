@@ -132,6 +132,17 @@ def test_a_manifest_is_understood_in_each_of_the_likely_shapes(tmp_path, shape):
     }
 
 
+def test_where_memory_is_short_the_update_has_a_boot_of_its_own(cloud, tmp_path, key):
+    device = Product(tmp_path, cloud, key, heap="300k")
+    device.assign(product.firmware())
+    with device:
+        device.until(b"state=applied")
+        said = device.simulator.output
+    assert said.index(b"state=alone") < said.index(b"state=begun") < said.index(b"state=installed")
+    assert said.count(b" boot ") == 2 and not (device.root / "update.go").exists()
+    assert device.status() == ["applied"]
+
+
 def test_what_is_signed_by_another_is_refused_with_its_reason(cloud, tmp_path, key):
     device = Product(tmp_path, cloud, key)
     device.assign(product.firmware(), key=bundle.new_key(tmp_path / "other.pem"))

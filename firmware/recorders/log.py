@@ -18,6 +18,7 @@ _KEEP = (
     "quarantined",
     "storage",
     "token",
+    "update",
 )
 
 

@@ -22,6 +22,11 @@ def app():
         return None
     if tried is not None:
         remember(trial=tried + 1)
+    if exists("/update.go"):
+        from updates.only import make, wanted
+
+        if wanted():
+            return make()
     from app import make
 
     made = make()

@@ -58,19 +58,19 @@ class Update:
         if kept.value["version"] == __version__:
             kept.end()
             return None
-        if now is None or not kept.due(now):
+        if now is None or not (app.alone or kept.due(now)):
             return _SOON_S
-        http = None
         try:
             link = await app.up.links.ready(False)
             refusal = self._refusal(link)
             if refusal:
                 self._emit("update", state="deferred", reason=refusal)
                 return _LATER_S
-            from uploader.http import Http
-
-            http = Http(app.settings, app.up.links)
-            await self._install(UrlSource(http, kept.value["url"], self.between))
+            if not (app.up.roomy or app.alone):
+                if kept.again(now) is None:
+                    raise UpdateError("tried too often", True)
+                await leave(app)
+            await self._fetch()
         except (Busy, LinkError):
             return _SOON_S
         except Expired as e:
@@ -79,9 +79,15 @@ class Update:
                 app.up.report()
         except (UpdateError, TransportError, OSError) as e:
             return self._failed(e, getattr(e, "final", False), now)
+
+    async def _fetch(self):
+        from uploader.http import Http
+
+        http = Http(self._app.settings, self._app.up.links)
+        try:
+            await self._install(UrlSource(http, self._kept.value["url"], self.between))
         finally:
-            if http:
-                http.close()
+            http.close()
 
     def _take(self):
         found = offer.parse(self._offered)
@@ -133,6 +139,13 @@ async def restart(app, state, **info):
     app.close()
     app.load("power").mark("update")
     machine.reset()
+
+
+async def leave(app):
+    """Have the update done alone by the next boot: it does not fit beside the app."""
+    with open(offer.ALONE, "w"):
+        pass
+    await restart(app, "alone")
 
 
 async def go(app):

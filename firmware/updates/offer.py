@@ -13,6 +13,8 @@ from micropython import const
 from uploader.journal import Durable
 
 TRIES = const(10)
+# There is such a file where the next boot is to do the update alone: see `only`.
+ALONE = "/update.go"
 _FIRST_S = const(60)
 _MOST_S = const(6 * 3600)
 # The likely names of each part of a manifest; the service's shape is not public.

@@ -19,7 +19,7 @@ class App:
     def __init__(self):
         self.settings = self.clock = self.up = self.links = self.control = self
         self.state = folder()
-        self.busy = self.trial = self.only_records = False
+        self.busy = self.trial = self.only_records = self.alone = False
         self.policy = None
         self.events = []
 

@@ -68,9 +68,9 @@ def firmware(version: str = NEW, harm: str | None = None) -> list[File]:
 
 class Product:
     """A device below `folder`, at `cloud`, that trusts `key`; from `with Product(...) as p:` on.
-    `settings` are keys of its configuration."""
+    `heap` is what it has for Python, `settings` are keys of its configuration."""
 
-    def __init__(self, folder: Path, cloud: Cloud, key: bundle.Key, **settings):
+    def __init__(self, folder: Path, cloud: Cloud, key: bundle.Key, heap="2m", **settings):
         self.root = folder / "device"
         self.cloud = cloud
         self.key = key
@@ -87,7 +87,7 @@ class Product:
             path = self.root / file.path.lstrip("/")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(file.data)
-        self.simulator = Simulator(self.root)
+        self.simulator = Simulator(self.root, heap)
 
     def provisioned(self) -> dict:
         """What /update.json says."""

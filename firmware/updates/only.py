@@ -1,0 +1,115 @@
+"""The update alone, for one boot: where memory is short it does not fit beside the app.
+
+The app, before it resets, counts a try and leaves /update.go for setup.boot to see. What is here
+does for `go.Update` what an app does; whatever comes of it, a reset leads back to the app.
+"""
+
+import asyncio
+import os
+
+from micropython import const
+
+from uploader.errors import UploaderError
+
+from .offer import ALONE
+
+_MOST_S = const(900)
+
+
+class Only:
+    """An app with nothing but links. `control` and `up` are itself."""
+
+    trial = policy = None
+    only_records = False
+    alone = roomy = True
+
+    def __init__(self, board, settings):
+        from recorders.log import Log
+
+        from uploader.clock import Clock, set_machine_time
+        from uploader.links.manager import LinkManager
+
+        self.board = board
+        self.settings = settings
+        self.clock = Clock(set_machine=set_machine_time)
+        self.log = Log(settings.state + "/log", None, 10)
+        self.up = self.control = self
+        told = board.links(settings, self.clock, self.log.event)
+        self.links = LinkManager(told, settings, self.clock, None, self.emit)
+
+    def emit(self, event, **info):
+        """Tell an event."""
+        self.log.event(event, info)
+
+    def report(self):
+        """The app's next heartbeat asks for a new URL."""
+
+    @property
+    def busy(self):
+        """True if the button is pressed: the app is wanted."""
+        pin = getattr(self.board, "BUTTON_PIN", None)
+        if pin is None:
+            return False
+        from machine import Pin
+
+        return not Pin(pin, Pin.IN, Pin.PULL_UP).value()
+
+    def load(self, name):
+        """A module."""
+        return __import__(name)
+
+    async def _feed(self):
+        import machine
+
+        watchdog = machine.WDT(timeout=self.settings.watchdog_s * 1000)
+        while True:
+            watchdog.feed()
+            await self.clock.sleep(1)
+
+    async def _do(self):
+        if self.settings.watchdog_s:
+            asyncio.create_task(self._feed())
+        await asyncio.wait_for(self._fetch(), _MOST_S)
+
+    async def _fetch(self):
+        from .go import Update
+
+        if self.clock.now() is None:
+            from uploader import timesync
+
+            await self.links.ready(False)
+            await timesync.find(self.clock, self.links, self.settings.ntp_server, self.emit)
+        await Update(self).run()
+
+    async def run(self):
+        """Do it, and reset."""
+        import machine
+
+        try:
+            await self._do()
+        except (asyncio.TimeoutError, UploaderError):
+            pass
+        finally:
+            self.load("power").mark("update")
+            machine.reset()
+
+    def close(self):
+        """Nothing to do."""
+
+
+def wanted():
+    """True if the app asked for this, which it did for one boot."""
+    try:
+        os.remove(ALONE)
+        return True
+    except OSError:
+        return False
+
+
+def make():
+    """Make it."""
+    import board
+
+    from uploader import load_config
+
+    return Only(board, load_config("/config.json"))
