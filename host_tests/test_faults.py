@@ -16,7 +16,7 @@ from tools import micropython
 def run(module, tmp_path, *args):
     out = tmp_path / "out.json"
     command = [sys.executable, "-m", module, *args, "--out", out]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1200)
     print(result.stdout)
     assert result.returncode == 0, result.stdout + result.stderr
     return json.loads(out.read_text())

@@ -43,7 +43,8 @@ class Nowhere:
 
 
 def tried(buffer_ms, block_ms, erase=False):
-    """(samples lost, samples counted as lost) of six blocks at six phases of a buffer."""
+    """(samples lost, samples counted as lost) of six blocks at six phases of a buffer, the last
+    of them just before the end."""
     chip = Chip()
     virtual.install(chip)
     maker = I2SMaker(chip)
@@ -66,7 +67,7 @@ def tried(buffer_ms, block_ms, erase=False):
         await asyncio.sleep_ms(4 * buffer_ms)
         for i in range(6):
             (chip.erase if erase else chip.block)(block_ms)
-            await asyncio.sleep_ms(6 * buffer_ms + buffer_ms * i // 6)
+            await asyncio.sleep_ms(50 if i == 5 else 6 * buffer_ms + buffer_ms * i // 6)
         rec.stop()
         await task
 
