@@ -8,6 +8,8 @@ _DOZE_S = const(10)
 # A boot loop: so long without a reset, ms, and what caused it is tried again.
 _CALM_MS = const(3600000)
 _BATTERY_MS = const(60000)
+# A cell's voltage sags while a modem sends: it is empty if it still is after so long.
+_SAG_MS = const(10000)
 # So long the board sleeps until the battery is looked at again, s.
 _CHARGE_S = const(3600)
 _END_S = const(10)
@@ -19,6 +21,7 @@ class Rest:
     def __init__(self, app):
         self._app = app
         self._battery_ms = 0
+        self._sagged = True  # what is seen first counts: no radio is on yet
 
     async def look(self):
         """Sleep if that may be: deeply, and then this does not return, or lightly."""
@@ -33,7 +36,7 @@ class Rest:
         if now >= self._battery_ms:
             self._battery_ms = now + _BATTERY_MS
             await self._look_at_battery()
-        if app.settings.sleep_when_idle and now >= app.awake_ms:
+        if app.settings.sleep_when_idle and now >= app.awake_ms and not self._sagged:
             await self._sleep()
 
     def _power(self):
@@ -86,8 +89,13 @@ class Rest:
         if kept.get("empty"):
             least = max(least, app.settings.low_battery_threshold_percent)
         if percent is None or charging or percent >= least:
+            self._sagged = False
             if kept.pop("empty", None):
                 app.emit("battery", state="charged", percent=percent)
+            return
+        if not (self._sagged or kept.get("empty")):
+            self._sagged = True
+            self._battery_ms = app.clock.uptime_ms() + _SAG_MS
             return
         if not kept.get("empty"):
             app.emit("battery", state="empty", percent=percent)
