@@ -132,6 +132,29 @@ def test_a_manifest_is_understood_in_each_of_the_likely_shapes(tmp_path, shape):
     }
 
 
+def test_a_signed_manifest_is_taken_and_a_changed_one_refused(cloud, tmp_path, key):
+    device = Product(tmp_path, cloud, key)
+    data = bundle.make(product.firmware(), key, "unix", NEW)
+    release = cloud.service.firmware.release(NEW, data)
+    for id in cloud.state.keys("device"):
+        cloud.service.firmware.assign(id, release.id)
+    plain = cloud.service.firmware.deliver("dev_demo")["firmware"]
+    signed = bundle.announce(key, plain["url"], NEW, data)
+    false = {**signed, "manifest": signed["manifest"].replace(NEW, "9.9.8")}
+    given = [{"firmware": false}, {"firmware": signed}]
+    cloud.service.firmware.deliver, before = (
+        lambda device_id: given.pop(0) if given else {},
+        cloud.service.firmware.deliver,
+    )
+    try:
+        with device:
+            device.until(b"state=refused")
+            assert b"begun" not in device.simulator.output
+            device.until(b"state=applied", 100)
+    finally:
+        cloud.service.firmware.deliver = before
+
+
 def test_where_memory_is_short_the_update_has_a_boot_of_its_own(cloud, tmp_path, key):
     device = Product(tmp_path, cloud, key, heap="300k")
     device.assign(product.firmware())

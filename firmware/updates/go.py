@@ -1,7 +1,9 @@
 """One update over the air, from what was offered to the reset: run by the app while it is idle."""
 
 import asyncio
+import json
 import time
+from binascii import unhexlify
 
 from micropython import const
 
@@ -46,12 +48,10 @@ class Update:
         """Do it; a reset follows if all went well. Returns after how many seconds it is worth
         doing again, None if there is nothing left to do."""
         app, kept = self._app, self._kept
-        if app.trial or app.only_records or app.control.busy:
-            if self._offered:
-                self._take()
-            return _SOON_S
-        if self._offered and not self._take():
+        if self._offered and not await self._take():
             return None
+        if app.trial or app.only_records or app.control.busy:
+            return _SOON_S
         now = app.clock.now()
         if not kept.value.get("url"):
             return None
@@ -89,13 +89,39 @@ class Update:
         finally:
             http.close()
 
-    def _take(self):
-        found = offer.parse(self._offered)
+    async def _take(self):
+        try:
+            offered = await self._proved()
+        except UpdateError as e:
+            self._emit("update", state="refused", reason=str(e))
+            return False
+        found = offer.parse(offered)
         if found is None:
             self._emit("update", state="refused", reason="not understood")
             return False
         # A heartbeat may repeat the offer: what runs, or failed, is no news.
         return found["version"] != __version__ and self._kept.take(found)
+
+    async def _proved(self):
+        """What was offered; of a manifest that is signed itself what is in it. Raises
+        UpdateError."""
+        text, signature = self._offered.get("manifest"), self._offered.get("signature")
+        if not isinstance(text, str) or not isinstance(signature, str):
+            return self._offered
+        from .ed25519 import verify
+
+        try:
+            for key in offer.provisioned().get("keys") or ():
+                raw = unhexlify(signature)
+                if await verify(unhexlify(key), raw, text.encode(), self.pause):
+                    return json.loads(text)
+        except ValueError:
+            pass
+        raise UpdateError("the manifest's signature is wrong")
+
+    async def pause(self):
+        """Let others run."""
+        await asyncio.sleep_ms(0)
 
     def _refusal(self, link):
         if not link.metered:

@@ -28,7 +28,7 @@ class Diagnostics:
         self._store = store
         self._device = device
         self._learned = Durable(settings.state + "/diag")
-        self._counts = {"errors": {}, "links": {}, "roots": {}}
+        self._counts = {"errors": {}, "links": {}, "roots": {}, "updates": {}}
         self._gaps = [0, 0]  # their count and their milliseconds
         self._least = {}
         self._mark = self._told = None  # hash of what the last report said, and of one sent
@@ -44,6 +44,8 @@ class Diagnostics:
         elif event == "certificate":
             root = info.get("root")
             self._add("roots", info.get("host", "refused"), root[:32] if root else 1)
+        elif event == "update" and info["state"] in ("applied", "undone", "failed"):
+            self._add("updates", info["state"], (info.get("version") or info["reason"])[:40])
         elif event in _TROUBLE and info.get("state") not in ("recovered", "rotated"):
             reason = info.get("reason") or ""
             self._add("errors", "http_" + reason[:3] if reason[:3].isdigit() else event, 1)

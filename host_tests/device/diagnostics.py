@@ -67,9 +67,13 @@ async def test_a_report_has_the_reset_the_heap_and_what_went_wrong_by_kind_and_c
     d.up.emit("microphone", state="recovered")
     d.up.emit("gap", ms=20, samples=320)
     d.up.emit("gap", ms=500, samples=8000)
+    d.up.emit("update", state="begun", version="2")
+    d.up.emit("update", state="undone", version="2", reason="it crashed")
+    d.up.emit("update", state="failed", reason="x" * 60, wait_s=None)
     await d.beaten(2)
     report = d.service.reports()[-1]
     assert report["errors"] == {"http_500": 3, "retry": 1} and report["links"] == {"no_dhcp": 1}
+    assert report["updates"] == {"undone": "2", "failed": "x" * 40}
     assert report["gaps"] == 2 and report["gaps_ms"] == 520
 
 

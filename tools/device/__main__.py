@@ -141,6 +141,7 @@ def bundle(
     new_key: Annotated[bool, typer.Option(help="Make that key first.")] = False,
     version: Annotated[str | None, typer.Option(help="In place of the source's.")] = None,
     downgrade: Annotated[bool, typer.Option(help="Let it replace a newer one, too.")] = False,
+    url: Annotated[str | None, typer.Option(help="Where it will lie: a signed manifest.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write it.")] = None,
 ):
     """Build what devices of a board are updated with over the air, signed."""
@@ -155,6 +156,10 @@ def bundle(
     out.write_bytes(data)
     console.print(f"{out}, {len(data):,} bytes", soft_wrap=True)
     console.print(f"update_keys {pair.public}", soft_wrap=True)
+    if url:
+        manifest = out.with_suffix(".json")
+        manifest.write_text(json.dumps(bundling.announce(pair, url, version, data)) + "\n")
+        console.print(f"{manifest}, signed", soft_wrap=True)
 
 
 @app.command()

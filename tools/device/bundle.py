@@ -105,6 +105,15 @@ def make(files: list[File], key: Key, board: str, version: str, /, **more) -> by
     return b"\n".join((head, signature, listed)) + b"".join(data)
 
 
+def announce(key: Key, url: str, version: str, data: bytes) -> dict:
+    """A manifest of a bundle `data` at `url` that proves its origin itself, for whoever hands it
+    on to devices."""
+    crc = f"{zlib.crc32(data):08x}"
+    values = {"url": url, "version": version, "size": len(data), "crc32": crc}
+    text = json.dumps(values, separators=(",", ":"))
+    return {"manifest": text, "signature": key.sign(text.encode()).hex()}
+
+
 def build(name: str, key: Key, version: str | None = None, downgrade: bool = False) -> bytes:
     """The bundle of a board's firmware, as `version` (None: as the source says)."""
     version = version or package.version()
