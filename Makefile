@@ -74,6 +74,9 @@ provision: .venv/ready ## write networks, token, certificates (PORT=, ARGS='--fi
 status: .venv/ready ## what a device is doing (PORT=, ARGS=--json)
 	@$(DEVICE) status $(AT) $(ARGS)
 
+mip: .venv/ready ## the module as .mpy, for mpremote mip install (WITHOUT="cellular cards …")
+	@$(DEVICE) mip $(if $(WITHOUT),--without "$(WITHOUT)") $(ARGS)
+
 doctor: .venv/ready ## what is in the way of an upload, from the cable to the cloud (PORT=, ARGS=--json)
 	@$(DEVICE) doctor $(ON) $(AT) $(ARGS)
 
@@ -107,6 +110,6 @@ format: .venv/ready ## rewrite the code as ruff likes it
 clean: ## remove what was built
 	rm -rf build .venv
 
-.PHONY: help venv demo cloud test crash-test update-test fault-test service-test soak bench flash firmware bundle deploy update provision status doctor level \
+.PHONY: help venv demo cloud test crash-test update-test fault-test service-test soak bench flash firmware bundle deploy update provision mip status doctor level \
 	logs pull repl simulator emulator emulator-test format clean
 .PHONY: day

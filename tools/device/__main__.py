@@ -18,8 +18,9 @@ from rich.text import Text
 from . import bundle as bundling
 from . import deploy as deploying
 from . import doctor as doctoring
-from . import image, package
+from . import image, package, telling
 from . import level as listening
+from . import mip as mipping
 from . import provision as provisioning
 from . import update as updating
 from .connection import Device, DeviceError, check_version, choose, minimum
@@ -242,29 +243,7 @@ def status(
         return
     queue = answer["queue"]
     table = Table(show_header=False, box=None, pad_edge=False)
-    rows = [
-        ("board", answer["board"]),
-        ("module", answer["version"]),
-        ("updates", _updates(answer["update"])),
-        ("MicroPython", answer["firmware"]),
-        ("state", answer["state"]),
-        ("clock", f"{answer['time'] or 'unknown'} ({answer['time_source'] or 'no source'})"),
-        ("link", answer["link"] or "none"),
-        ("signal", f"{answer['signal_dbm']} dBm" if answer["signal_dbm"] is not None else "-"),
-        (
-            "battery",
-            f"{answer['battery_percent']} %" if answer["battery_percent"] is not None else "-",
-        ),
-        ("token", answer["token"].replace("_", " ")),
-        ("device", answer["device_id"] or "not known yet"),
-        ("pending", f"{queue['pending']} recordings, {queue['bytes']:,} bytes in all"),
-        ("quarantined", str(queue["quarantined"])),
-        ("held", str(queue["held"])),
-        ("free", f"{queue['free_bytes']:,} bytes"),
-        ("memory", _memory(answer["memory"])),
-        ("set-up", "network {}, key {}".format(*answer["setup"])),
-    ]
-    for row in rows:
+    for row in telling.rows(answer):
         table.add_row(*row)
     console.print(table)
     for recording in queue["recordings"][:20]:
@@ -276,25 +255,22 @@ def status(
         console.print(f"  {line}", soft_wrap=True)
 
 
-def _updates(update: dict) -> str:
-    text = f"runs {update['slot']}" + (", on trial" if update["on_trial"] else "")
-    if update["last"]:
-        version, outcome, reason = update["last"]
-        text += f"; last {version} {outcome}" + (f" ({reason})" if reason else "")
-    if update["failed"]:
-        version, _, reason = update["failed"]
-        text += f"; {version} failed ({reason})"
-    if update["pending"]:
-        text += f"; pending {update['pending']}"
-        text += f", tried {update['tries']} times" if update["tries"] else ""
-    return text
-
-
-def _memory(figures: dict) -> str:
-    text = f"Python {figures['alloc']:,} bytes used, {figures['free']:,} free"
-    if "idf_free" in figures:
-        text += f"; ESP-IDF {figures['idf_free']:,} free, {figures['idf_piece']:,} in one piece"
-    return text
+@app.command()
+def mip(
+    without: Annotated[str, typer.Option(help="Parts to leave out, with spaces between.")] = "",
+    out: Annotated[Path, typer.Option(help="Where it goes.")] = package.ROOT / "build/mip",
+    sizes: Annotated[bool, typer.Option("--table", help="Print the parts' sizes.")] = False,
+):
+    """Compile the module for mpremote mip install."""
+    count, size = mipping.build(out, without.split())
+    if sizes:
+        print(mipping.table(out), end="")
+        return
+    console.print(
+        f"{count} files, {size:,} bytes; next: "
+        f"mpremote mip install --target /lib {out}/package.json",
+        soft_wrap=True,
+    )
 
 
 @app.command()
