@@ -11,6 +11,7 @@ from pathlib import Path
 from tools import micropython
 
 from .connection import DeviceError
+from .shorten import shorten
 from .trust import bundle
 
 ROOT = Path(__file__).parents[2]
@@ -80,33 +81,59 @@ def build(name: str, version: str | None = None) -> list[File]:
     arch = board(name)["arch"]
     # A board that is this machine takes what its interpreter takes.
     flags = [f"-march={arch}"] if arch else []
-    return tree(BOARDS / board(name)["name"] / "board.py", flags=flags, version=version)
+    own = BOARDS / board(name)["name"] / "board.py"
+    return tree(own, flags=flags, version=version, short=lean(board(name)))
+
+
+def lean(facts: dict) -> bool:
+    """Whether the image of a board has no PSRAM to use."""
+    return bool(facts["chip"]) and "SPIRAM" not in facts["variant"]
+
+
+def sources(short: bool = False, version: str | None = None) -> dict[Path, str]:
+    """The text of every module of firmware/ but main.py, by its path there; `version` as for
+    `build`, with `short` private names if so."""
+    texts = {module: (FIRMWARE / module).read_text() for module in modules()}
+    if version:
+        package = Path("uploader/__init__.py")
+        texts[package] = _VERSION.sub(f'__version__ = "{version}"', texts[package])
+    if short:
+        # Machine code has few names, and a compiler of its own.
+        names = {m: _dotted(m) for m in texts if not m.stem.endswith("_viper")}
+        shortened = shorten({name: texts[module] for module, name in names.items()})
+        texts |= {module: shortened[name] for module, name in names.items()}
+    return texts
+
+
+def _dotted(module: Path) -> str:
+    return ".".join(module.with_suffix("").parts).removesuffix(".__init__")
 
 
 def tree(
-    *own: Path, flags: list[str] | tuple[str, ...] = (), version: str | None = None
+    *own: Path,
+    flags: list[str] | tuple[str, ...] = (),
+    version: str | None = None,
+    short: bool = False,
 ) -> list[File]:
     """All files of a device: those of firmware/, and `own` (its board.py) beside the modules.
-    `flags` are mpy-cross's, `version` is as for `build`."""
+    `flags` are mpy-cross's, `version` and `short` are as for `sources`."""
     files = [File("/main.py", (FIRMWARE / "main.py").read_bytes())]
     with tempfile.TemporaryDirectory(prefix="mpy-") as folder:
         out = Path(folder) / "x.mpy"
 
         def compiled(source: Path) -> bytes:
-            if version and source == FIRMWARE / "uploader/__init__.py":
-                text = _VERSION.sub(f'__version__ = "{version}"', source.read_text())
-                source = Path(folder) / source.name
-                source.write_text(text)
             try:
                 micropython.compile(source, out, *flags)
             except micropython.CompileError as e:
                 raise DeviceError(str(e))
             return out.read_bytes()
 
-        for module in modules():
+        for module, text in sources(short, version).items():
             if str(module) not in _LEFT_OUT:
+                source = Path(folder) / module.name
+                source.write_text(text)
                 path = f"{SLOT}/{module.with_suffix('.mpy')}"
-                files.append(File(path, compiled(FIRMWARE / module)))
+                files.append(File(path, compiled(source)))
         for source in own:
             files.append(File(f"{SLOT}/{source.stem}.mpy", compiled(source)))
     return files + _for_setup()

@@ -79,7 +79,9 @@ class Bench:
     def firmware(self, version: str | None = None) -> list[File]:
         """The product as `make deploy` copies it, with the emulated board."""
         flags = [f"-march={package.board('esp32_generic')['arch']}"]
-        return package.tree(*(MPY / f"{n}.py" for n in _OWN), flags=flags, version=version)
+        return package.tree(
+            *(MPY / f"{n}.py" for n in _OWN), flags=flags, version=version, short=True
+        )
 
     def assign(self, key: bundle.Key, version: str, crashes: bool = False):
         """Have the cloud assign an update to the device, one that `crashes` at import."""

@@ -108,12 +108,13 @@ class WiredHttp(Http):
 
     def __init__(self, handle, settings):
         super().__init__(settings)
-        self._handle = handle
+        self.handle = handle
+        self.settings = settings
         self.hang_up = False
 
     async def connect(self, secure, host, port):
-        conn = Connection((secure, host, port), self.buffer, self._settings, None)
-        conn.sock = conn.poll = Wire(self._handle, self.hang_up)
+        conn = Connection((secure, host, port), self.buffer, self.settings, None)
+        conn.sock = conn.poll = Wire(self.handle, self.hang_up)
         self.connections_opened += 1
         return conn
 
