@@ -103,6 +103,9 @@ emulator: .venv/ready ## an emulated ESP32 with the product on it, on a pty (FIR
 emulator-test: .venv/ready ## the product on an emulated ESP32, row by row (FIRMWARE=, ARGS=--help)
 	@$(BIN)/python -m tools.emulator test $(IMAGE) $(ARGS)
 
+pictures: .venv/ready ## the READMEs' pictures and tables, from the real things
+	$(BIN)/python -m tools.pictures
+
 format: .venv/ready ## rewrite the code as ruff likes it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -112,4 +115,4 @@ clean: ## remove what was built
 
 .PHONY: help venv demo cloud test crash-test update-test fault-test service-test soak bench flash firmware bundle deploy update provision mip status doctor level \
 	logs pull repl simulator emulator emulator-test format clean
-.PHONY: day
+.PHONY: day pictures

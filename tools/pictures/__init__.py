@@ -1,0 +1,1 @@
+"""`make pictures`: what the READMEs show, taken from the real things."""
