@@ -29,6 +29,7 @@ class App:
     # Of updates: the trial that this firmware is on, the task of one that is under way, and the
     # uploads' task, which rests meanwhile.
     trial = updating = uploads = alone = None
+    go_on = False  # with the update that is kept on flash
 
     def __init__(self, board, settings, clock=None, make_watchdog=None, boot=None, http=None):
         self.board = board
@@ -117,7 +118,8 @@ class App:
             if samples > _MINUTE_S * self.settings.audio_rate:
                 self.proof = True
             beat = self.up.heartbeat
-            if beat and beat.offer is not None and self.up.idle and not self.updating:
+            offered = self.go_on or (beat and beat.offer)
+            if offered and self.up.idle and not self.updating:
                 self.updating = asyncio.create_task(self.load("updates.go").go(self))
             if self.proof and self.boot["resets"] and self.up.waiting.left_s() != 0:
                 self.load("power").proved(self.boot)  # not beside an open connection

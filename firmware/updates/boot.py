@@ -35,5 +35,4 @@ def _look(app):
     elif kept.last and kept.last[1] == "undone" and not kept.value.get("told"):
         kept.note(told=1)
         app.up.emit("update", state="undone", version=kept.last[0], reason=kept.last[2])
-    if app.up.heartbeat and offer.Kept(app.settings.state).value.get("url"):
-        app.up.heartbeat.offer = {}
+    app.go_on = bool(offer.Kept(app.settings.state).value.get("url"))

@@ -52,12 +52,12 @@ class Update:
             return None
         if app.trial or app.only_records or app.control.busy:
             return _SOON_S
-        now = app.clock.now()
         if not kept.value.get("url"):
             return None
         if kept.value["version"] == __version__:
             kept.end()
             return None
+        now = await self._now()
         if now is None or not (app.alone or kept.due(now)):
             return _SOON_S
         try:
@@ -79,6 +79,20 @@ class Update:
                 app.up.report()
         except (UpdateError, TransportError, OSError) as e:
             return self._failed(e, getattr(e, "final", False), now)
+
+    async def _now(self):
+        app = self._app
+        if app.clock.now() is None:
+            from uploader import timesync
+
+            try:
+                await app.up.links.ready(False)
+                server = app.settings.ntp_server
+                await timesync.find(app.clock, app.up.links, server, self._emit)
+            except LinkError:
+                pass
+            memory.forget(timesync.__name__)
+        return app.clock.now()
 
     async def _fetch(self):
         from uploader.http import Http
@@ -179,8 +193,10 @@ async def go(app):
     app.uploads.cancel()
     app.up.let_go()
     beat = app.up.heartbeat
-    offered, beat.offer = beat.offer, None
-    wait = None
+    offered = wait = None
+    app.go_on = False
+    if beat:
+        offered, beat.offer = beat.offer, None
     try:
         wait = await Update(app, offered).run()
     except asyncio.CancelledError:  # a recording is wanted

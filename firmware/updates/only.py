@@ -67,19 +67,11 @@ class Only:
             await self.clock.sleep(1)
 
     async def _do(self):
-        if self.settings.watchdog_s:
-            asyncio.create_task(self._feed())
-        await asyncio.wait_for(self._fetch(), _MOST_S)
-
-    async def _fetch(self):
         from .go import Update
 
-        if self.clock.now() is None:
-            from uploader import timesync
-
-            await self.links.ready(False)
-            await timesync.find(self.clock, self.links, self.settings.ntp_server, self.emit)
-        await Update(self).run()
+        if self.settings.watchdog_s:
+            asyncio.create_task(self._feed())
+        await asyncio.wait_for(Update(self).run(), _MOST_S)
 
     async def run(self):
         """Do it, and reset."""

@@ -44,6 +44,9 @@ class Trial:
             stream.deinit()
         for _ in app.store.pending():
             pass
+        if not self._slots.value.get("stood"):  # it would sleep before
+            end = app.clock.uptime_ms() + self.ms("stood_s", _STOOD_S) + _STUCK_MS
+            app.awake_ms = max(app.awake_ms, end)
         app.up.report()
 
     def note(self, event, info):

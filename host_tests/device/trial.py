@@ -69,6 +69,7 @@ class App:
         self.board, self.store, self.up = Board(), Store(), Up()
         self.settings = Settings()
         self.trial = None
+        self.awake_ms = 5000
 
 
 async def trial(seconds, *events):
@@ -144,6 +145,15 @@ async def test_a_device_that_stays_offline_keeps_it():
     assert not slots.undone and not slots.confirmed and slots.value["stood"]
     slots = await trial(3600, (10, "retry", {"reason": "no_network: not there"}))
     assert not slots.undone
+
+
+def test_it_does_not_sleep_before_it_stood_and_no_longer_than_usual_after():
+    app, slots = App(), Slots()
+    Trial(app, slots).begin()
+    assert 60000 < app.awake_ms < 90000
+    app, slots.value["stood"] = App(), 1
+    Trial(app, slots).begin()
+    assert app.awake_ms == 5000
 
 
 def test_a_microphone_that_can_not_be_opened_or_a_store_that_fails_is_raised():

@@ -83,8 +83,9 @@ class Bench:
             *(MPY / f"{n}.py" for n in _OWN), flags=flags, version=version, short=True
         )
 
-    def assign(self, key: bundle.Key, version: str, crashes: bool = False):
-        """Have the cloud assign an update to the device, one that `crashes` at import."""
+    def assign(self, key: bundle.Key, version: str, crashes: bool = False) -> dict:
+        """Have the cloud assign an update to the device, one that `crashes` at import; the
+        manifest that it delivers."""
         files = {p: f.data for f in self.firmware(version) if (p := package.within(f))}
         if crashes:
             del files["/app.mpy"]
@@ -92,8 +93,9 @@ class Bench:
         made = [File(path, data) for path, data in files.items()]
         data = bundle.make(made, key, "Emulated ESP32", version)
         release = self.cloud.service.firmware.release(version, data)
-        for device in self.cloud.state.keys("device"):
-            self.cloud.service.firmware.assign(device, release.id)
+        (device,) = self.cloud.state.keys("device")
+        self.cloud.service.firmware.assign(device, release.id)
+        return self.cloud.service.firmware.deliver(device)["firmware"]
 
     def lay_out(self, main: Path | None = None, battery=False, more=(), **settings) -> Path:
         """A flash with the product, and a configuration; `main` is a main.py in place of the

@@ -42,6 +42,7 @@ def app():
 
 
 _percent = [80]
+wanted_update = []
 
 
 def battery():
@@ -57,7 +58,7 @@ except OSError:
 
 def command(words):
     """`record NUMBER BYTES`, `battery PERCENT`, `drop` (the WiFi), `rotate` (the token), `now`,
-    or anything else to see the heaps."""
+    `offer PIECE` and `offer` (a manifest), or anything else to see the heaps."""
     if words[0] == "record":
         wanted[:] = int(words[1]), int(words[2])
         app().start()
@@ -69,6 +70,17 @@ def command(words):
         asyncio.create_task(app().up.rotate_token())
     elif words[0] == "now":
         app().up.upload_now()
+    elif words[0] == "offer":  # a piece of a manifest, or its end
+        if len(words) > 1:
+            wanted_update.append(words[1])
+        else:
+            import json
+
+            from updates.offer import Kept, parse
+
+            Kept(app().settings.state).take(parse(json.loads("".join(wanted_update))))
+            wanted_update.clear()
+            app().go_on = True
     else:
         probe.note("asked")
 
