@@ -9,6 +9,7 @@ import os
 
 from micropython import const
 
+from uploader import memory
 from uploader.errors import UploaderError
 
 from .offer import ALONE
@@ -98,10 +99,25 @@ def wanted():
         return False
 
 
+# What of the module comes with its import and has no use here: 25 KB.
+_UNUSED = "uploader store entry space credentials device waiting"
+
+
+def lighten():
+    """Let go of what an update needs nothing of."""
+    import uploader
+
+    for name in ("Uploader", "Store", "Device"):
+        if hasattr(uploader, name):
+            delattr(uploader, name)
+    memory.forget(*["uploader." + name for name in _UNUSED.split()])
+
+
 def make():
     """Make it."""
     import board
 
     from uploader import load_config
 
+    lighten()
     return Only(board, load_config("/config.json"))
