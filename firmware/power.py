@@ -20,9 +20,9 @@ WAKES = ("timer", "pin", "wake")
 def load():
     """The dict that was kept; an empty one if it is not whole, or of another version."""
     try:
-        from machine import RTC
+        import machine
 
-        kept = journal.decode(RTC().memory())
+        kept = journal.decode(machine.RTC().memory())
         if isinstance(kept, dict) and kept.get("v") == _VERSION:
             return kept
     except (ImportError, AttributeError):
@@ -32,15 +32,16 @@ def load():
 
 def save(kept):
     """Keep a dict that JSON can carry; what counts the least is left out if it is too large."""
-    try:
-        from machine import RTC
-    except ImportError:
-        return
     data = journal.encode(kept)
     if len(data) > _MAX and kept.get("up"):
         kept["up"].pop("counts", None)
         data = journal.encode(kept)
-    RTC().memory(data)
+    try:
+        import machine
+
+        machine.RTC().memory(data)
+    except (ImportError, AttributeError):
+        pass
 
 
 def mark(why):
