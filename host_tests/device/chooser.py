@@ -125,6 +125,30 @@ def test_what_does_not_confirm_itself_is_given_up_after_three_boots():
     assert boot(seen) == "/lib"
 
 
+def files():
+    """{serial: (path, content)} of the state files."""
+    found = {}
+    for path in ("/slot.0", "/slot.1"):
+        try:
+            with open(path, "rb") as f:
+                data = f.read()
+            found[json.loads(data[:-10])[0]] = (path, data)
+        except OSError:
+            pass
+    return found
+
+
+def test_the_newest_state_is_never_the_one_that_is_written_over():
+    """A file system may keep nothing of a file that was being written."""
+    seen = device()
+    Slots().begin("2", "m")
+    for reason in ("POWERON", "TASK_WDT", "PANIC", "SW"):
+        before = files()
+        boot(seen, reason)
+        newest = max(before)
+        assert files()[newest] == before[newest] and max(files()) > newest
+
+
 def test_wakes_from_deep_sleep_do_not_count_nor_power_on_once_it_stood():
     seen = device()
     Slots().begin("2", "m")
