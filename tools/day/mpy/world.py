@@ -131,8 +131,8 @@ class Http(WiredHttp):
         world.handshakes += 1
         world.busy(HANDSHAKE_MS)
         world.moved(HANDSHAKE_BYTES)
-        conn = Connection((secure, host, port), self.buffer, self._settings, None)
-        conn.sock = conn.poll = Paced(world, self._handle)
+        conn = Connection((secure, host, port), self.buffer, self.settings, None)
+        conn.sock = conn.poll = Paced(world, world.service.handle)
         self.connections_opened += 1
         return conn
 
