@@ -23,17 +23,6 @@ except OSError:
     pass
 answer = None
 """
-_LONG_MS = 3600 * 1000
-# Where the watchdog runs, which nothing stops, it is given time.
-_PATIENCE = """
-answer = None
-try:
-    if app and app.settings.watchdog_s:
-        import machine
-        machine.WDT(timeout=ms)
-except NameError:
-    pass
-"""
 
 
 def update(device: Device, file: Path, advance=lambda n: None) -> str:
@@ -49,7 +38,6 @@ def update(device: Device, file: Path, advance=lambda n: None) -> str:
         raise DeviceError(f"{file} can't be read: {e.strerror}") from e
     except (ValueError, KeyError, TypeError) as e:
         raise DeviceError(f"{file} is no bundle: make bundle makes one.") from e
-    device.ask(_PATIENCE, ms=_LONG_MS)
     try:
         write(device, File(_THERE, data))
         advance(len(data))
