@@ -9,7 +9,6 @@ from test_device import ok, run, values, wait_for
 
 from tools.cloud.pki import Authority
 from tools.device import doctor, package
-from tools.device.connection import Device
 from tools.simulator import Simulator
 
 
@@ -46,31 +45,32 @@ def test_a_device_in_order_passes_in_everything_and_nothing_is_changed(cloud, de
     assert "BAD" not in out and "the service takes it" in out
 
 
-def test_each_fault_is_named_with_what_to_do(cloud, device):
-    config = device.root / "config.json"
+def test_each_fault_is_named_with_what_to_do(cloud, tmp_path):
+    root = tmp_path / "device"
+    with Simulator(root) as simulator:
+        ok("deploy", "--board", "unix", "--port", simulator.path)
+        ok("provision", "--file", values(cloud, tmp_path), "--port", simulator.path)
+    config = root / "config.json"
     settings = json.loads(config.read_text())
+    s3_url = f"https://localhost:{cloud.edge.port}"
 
     def found(name, **changes):
         config.write_text(json.dumps({**settings, **changes}))
-        with Device(device.path) as connected:
-            at = len(device.output)
-            connected.restart()
-        up = b" boot board=unix", b"simulator\r\n>>> "
-        wait_for(lambda: any(text in device.output[at:] for text in up), "boot")
-        s3_url = f"https://localhost:{cloud.edge.port}"
-        checks = {c.name: c for c in doctor.examine(device.path, s3_url=s3_url)}
-        assert name in checks and checks[name].ok is False, (checks, device.output[-1000:])
-        return checks[name].text
+        with Simulator(root) as device:
+            wait_for(lambda: b" boot board=" in device.output or b">>> " in device.output, "boot")
+            checks = {c.name: c for c in doctor.examine(device.path, s3_url=s3_url)}
+            assert name in checks and checks[name].ok is False, (checks, device.output[-1000:])
+            return checks[name].text
 
     assert "needs a new one" in found("token", device_token="dtok_unknown")
     text = found("API", api_url="https://localhost:1/v1")
     assert "localhost:1" in text
     assert "make provision" in found("configuration", colour=1)
-    other = Authority(device.root.parent / "other")
-    (device.root / "other.der").write_bytes(ssl.PEM_cert_to_DER_cert(other.root_pem.read_text()))
+    other = Authority(tmp_path / "other")
+    (root / "other.der").write_bytes(ssl.PEM_cert_to_DER_cert(other.root_pem.read_text()))
     assert "vouches" in found("API", roots=["/other.der"], root_bundle="")
-    (device.root / "lib/uploader/http.mpy").write_bytes(b"M\x06")
-    (device.root / "lib/recorders/old.py").write_text("")
+    (root / "lib/uploader/http.mpy").write_bytes(b"M\x06")
+    (root / "lib/recorders/old.py").write_text("")
     text = found("files")
     assert "1 of another version (/lib/uploader/http.mpy)" in text and "1 stale" in text
     assert "make deploy" in text

@@ -94,7 +94,6 @@ def walked(name, **figures):
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    OUT.unlink(missing_ok=True)
     return Clone(tmp_path_factory.mktemp("clone"))
 
 
