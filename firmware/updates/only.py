@@ -10,7 +10,6 @@ import os
 from micropython import const
 
 from uploader import memory
-from uploader.errors import UploaderError
 
 from .offer import ALONE
 
@@ -80,8 +79,8 @@ class Only:
 
         try:
             await self._do()
-        except (asyncio.TimeoutError, UploaderError):
-            pass
+        except Exception as e:  # the heap was full, say: the app tries it again later
+            self.emit("update", state="failed", reason="%s: %s" % (type(e).__name__, e))
         finally:
             self.load("power").mark("update")
             machine.reset()
