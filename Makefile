@@ -53,8 +53,8 @@ DEVICE = $(BIN)/python -m tools.device
 AT = $(if $(PORT),--port $(PORT))
 ON = $(if $(BOARD),--board $(BOARD))
 
-flash: .venv/ready ## put MicroPython on a board (BOARD=, PORT=, ARGS='--firmware FILE.bin')
-	@$(DEVICE) flash $(ON) $(AT) $(ARGS)
+flash: .venv/ready ## put MicroPython on a board (BOARD=, PORT=, OTA=1 for two slots: erases, ARGS='--firmware FILE.bin')
+	@$(DEVICE) flash $(ON) $(AT) $(if $(OTA),--ota) $(ARGS)
 
 firmware: .venv/ready ## build an image with the firmware frozen in (BOARD=, ESP_IDF=, MICROPYTHON_SRC=)
 	@$(DEVICE) firmware $(ON) $(if $(ESP_IDF),--esp-idf $(ESP_IDF)) $(if $(MICROPYTHON_SRC),--source $(MICROPYTHON_SRC))

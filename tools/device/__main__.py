@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +19,7 @@ from rich.text import Text
 from . import bundle as bundling
 from . import deploy as deploying
 from . import doctor as doctoring
-from . import image, package, telling
+from . import image, package, partitions, telling
 from . import level as listening
 from . import mip as mipping
 from . import provision as provisioning
@@ -50,40 +51,49 @@ def flash(
     port: Port = None,
     firmware: Annotated[Path | None, typer.Option(help="The MicroPython .bin file.")] = None,
     erase: Annotated[bool, typer.Option(help="Erase everything first, recordings too.")] = False,
+    ota: Annotated[bool, typer.Option(help="Two slots for MicroPython; erases.")] = False,
 ):
     """Put MicroPython on a board, with esptool."""
     facts = package.board(board)
     if not facts["chip"]:
         raise DeviceError(f"BOARD={facts['name']} is not flashed.")
-    name = facts["build"] + ("-" + facts["variant"] if facts["variant"] else "")
-    if firmware is None:
-        # Builds are named BOARD[-VARIANT]-DATE-VERSION.bin.
-        found = sorted(CACHE.glob(f"{name}-[0-9]*.bin"))
-        if not found:
-            raise DeviceError(
-                f"No firmware for {facts['name']}. From MicroPython's download page of the board "
-                f"{facts['build']}"
-                + (f", variant {facts['variant']}" if facts["variant"] else "")
-                + f", take the newest release's .bin file, at least {minimum()} (the name begins "
-                f"with {name}-), and put it into {CACHE}, or name it: make flash "
-                f"BOARD={facts['name']} ARGS='--firmware FILE.bin'."
-            )
-        firmware = found[-1]
+    firmware = firmware or _newest(facts)
     if not firmware.is_file():
         raise DeviceError(f"There is no file {firmware}.")
     version = re.search(r"-v(\d+)\.(\d+)", firmware.name)
     if version:
         check_version(tuple(map(int, version.groups())))
-    tool = [sys.executable, "-m", "esptool", "--chip", facts["chip"], "--port", choose(port)]
-    console.print(f"flashing {firmware.name} to {facts['name']}")
-    steps = [["erase-flash"]] if erase else []
-    steps.append(["write-flash", facts["offset"], str(firmware)])
-    for step in steps:
-        if subprocess.run([*tool, *step]).returncode:
-            raise DeviceError(
-                "esptool failed (see above). Hold BOOT, press RESET, let go of BOOT, and try again."
-            )
+    with tempfile.TemporaryDirectory() as folder:
+        what = [facts["offset"], str(firmware)]
+        if ota:
+            what = partitions.arguments(facts, firmware, Path(folder))
+            console.print("two slots for MicroPython: all that is on the board is erased")
+        tool = [sys.executable, "-m", "esptool", "--chip", facts["chip"], "--port", choose(port)]
+        console.print(f"flashing {firmware.name} to {facts['name']}")
+        steps = [["erase-flash"]] if erase or ota else []
+        for step in [*steps, ["write-flash", *what]]:
+            if subprocess.run([*tool, *step]).returncode:
+                raise DeviceError(
+                    "esptool failed (see above). Hold BOOT, press RESET, let go of BOOT, and try "
+                    "again."
+                )
     console.print("done; next: make deploy, then make provision")
+
+
+def _newest(facts: dict) -> Path:
+    name = facts["build"] + ("-" + facts["variant"] if facts["variant"] else "")
+    # Builds are named BOARD[-VARIANT]-DATE-VERSION.bin.
+    found = sorted(CACHE.glob(f"{name}-[0-9]*.bin"))
+    if not found:
+        raise DeviceError(
+            f"No firmware for {facts['name']}. From MicroPython's download page of the board "
+            f"{facts['build']}"
+            + (f", variant {facts['variant']}" if facts["variant"] else "")
+            + f", take the newest release's .bin file, at least {minimum()} (the name begins "
+            f"with {name}-), and put it into {CACHE}, or name it: make flash "
+            f"BOARD={facts['name']} ARGS='--firmware FILE.bin'."
+        )
+    return found[-1]
 
 
 @app.command()
