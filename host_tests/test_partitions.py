@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from tools.device import __main__ as commands
-from tools.device import package, partitions
+from tools.device import bundle, package, partitions
 from tools.device.connection import DeviceError
 
 MB = 1 << 20
@@ -137,3 +137,30 @@ def test_what_a_board_says_of_its_flash_is_in_its_readme():
         if "flash_mb" in facts:
             text = (package.BOARDS / name / "README.md").read_text()
             assert f"{facts['flash_mb']} MB" in text, json.dumps(facts)
+
+
+def test_an_update_of_micropython_is_what_the_bin_file_has_for_a_slot(tmp_path, monkeypatch):
+    path = tmp_path / "ESP32_GENERIC_S3-20260401-v1.28.0.bin"
+    path.write_bytes(image())
+    made, key = tmp_path / "made", tmp_path / "key.pem"
+    more = ["--micropython", path, "--key", key, "--new-key", "--out", made]
+    line = ["device", "bundle", "--board", "esp32_generic_s3", *map(str, more)]
+    monkeypatch.setattr("sys.argv", line)
+    assert commands.main() == 0
+    head, signature, app = made.read_bytes().split(b"\n", 2)
+    assert app == image()[0x10000:]
+    values = json.loads(head)
+    assert values["image"] == hashlib.sha256(app).hexdigest() and values["size"] == len(app)
+    assert (values["update"], values["micropython"]) == (2, [1, 28, 0])
+    assert bundle.read_key(key).sign(head).hex().encode() == signature
+
+
+def test_what_is_no_release_makes_no_update(tmp_path):
+    key = bundle.new_key(tmp_path / "key.pem")
+    for name, board in (("own.bin", "esp32_generic_s3"), ("a-v1.28.0.bin", "unix")):
+        path = tmp_path / name
+        path.write_bytes(image())
+        with pytest.raises(DeviceError, match="no image of a release"):
+            bundle.build_image(board, key, path)
+    with pytest.raises(DeviceError, match="can't be read"):
+        bundle.build_image("esp32_generic_s3", key, tmp_path / "b-v1.28.0.bin")

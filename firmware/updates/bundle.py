@@ -26,6 +26,7 @@ from uploader.errors import UploaderError
 
 HEAD = const(2048)  # bytes from the start in which manifest and signature must end
 _FORMAT = const(1)
+_IMAGE = const(2)  # MicroPython itself, see `image`
 _LIST = const(32768)
 STORED = const(16384)  # of a file in one piece
 _SIGNATURE = const(128)
@@ -53,12 +54,21 @@ class Head:
                 raise ValueError
             self._signature = unhexlify(text)
             self.values = v = json.loads(self._signed)
-            good = v["update"] == _FORMAT and hexlify(self._signature) == bytes(text)
-            good = good and 0 < v["list"][0] <= _LIST and 9 <= v["wbits"] <= 15
+            good = hexlify(self._signature) == bytes(text)
+            if v["update"] == _IMAGE:
+                good = good and v["size"] > 0 and len(v["image"]) == 64
+            else:
+                good = good and v["update"] == _FORMAT
+                good = good and 0 < v["list"][0] <= _LIST and 9 <= v["wbits"] <= 15
         except (ValueError, KeyError, TypeError, IndexError):
             good = False
         if not good:
             raise UpdateError("not a bundle", True)
+
+    @property
+    def image(self):
+        """True if it is MicroPython's."""
+        return self.values["update"] == _IMAGE
 
     @property
     def data_at(self):

@@ -154,9 +154,17 @@ class Update:
         self._emit("update", state="begun", version=value["version"])
         bundle = Bundle(source, app.settings.state + "/update.lst", self.between)
         await bundle.open(keys)
+        slots = Slots()
+        if bundle.head.image:
+            from .image import install as install_image
+
+            if slots.on_trial:
+                raise UpdateError("another is on trial")
+            await install_image(app, bundle.head, source, value["version"], self.between)
+            await restart(app, "installed", version=value["version"])
+            return
         await bundle.fetch_list()
         bundle.check_whole(value["size"], value["crc"])
-        slots = Slots()
         await install(bundle, slots, app.board.NAME, __version__)
         self._kept.end()
         await restart(app, "installed", version=slots.value["version"])
@@ -208,5 +216,5 @@ async def go(app):
             from .later import later
 
             asyncio.create_task(later(app, wait))
-        names = "go offer bundle install apply source slots ed25519 sha512 later".split()
+        names = "go offer bundle install image apply source slots ed25519 sha512 later".split()
         memory.forget("updates", *["updates." + name for name in names])

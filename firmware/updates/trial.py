@@ -34,6 +34,11 @@ class Trial:
         value = self._wanted.get(key)
         return 1000 * (value if type(value) is int and value > 0 else default)
 
+    @property
+    def confirm_ms(self):
+        """How long a link may be up without an answer."""
+        return self.ms("confirm_s", _CONFIRM_S)
+
     def begin(self):
         """Open the microphone, recover the store: before either is in use."""
         app = self._app
@@ -89,8 +94,7 @@ class Trial:
             if self._links > seen:
                 seen = self._links
                 slots.note(mute=slots.value.get("mute", 0) + 1)
-            limit = self.ms("confirm_s", _CONFIRM_S)
-            late = self._up_ms is not None and now - self._up_ms > limit
+            late = self._up_ms is not None and now - self._up_ms > self.confirm_ms
             if late or slots.value.get("mute", 0) > _MUTE:
                 from .go import restart
 

@@ -154,14 +154,20 @@ def bundle(
     downgrade: Annotated[bool, typer.Option(help="Let it replace a newer one, too.")] = False,
     url: Annotated[str | None, typer.Option(help="Where it will lie: a signed manifest.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write it.")] = None,
+    micropython: Annotated[
+        Path | None, typer.Option(help="MicroPython's .bin: an update of that, for two slots.")
+    ] = None,
 ):
     """Build what devices of a board are updated with over the air, signed."""
     if key is None:
         raise DeviceError("Which key signs it? KEY=FILE.pem; ARGS=--new-key makes one.")
     pair = bundling.new_key(key) if new_key else bundling.read_key(key)
     name = package.board(board)["name"]
-    version = version or package.version()
-    data = bundling.build(name, pair, version, downgrade)
+    if micropython:
+        version, data = bundling.build_image(name, pair, micropython, downgrade)
+    else:
+        version = version or package.version()
+        data = bundling.build(name, pair, version, downgrade)
     out = out or package.ROOT / f"build/{name}-{version}.bundle"
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(data)

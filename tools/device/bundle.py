@@ -5,6 +5,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from . import package
+from . import package, partitions
 from .connection import MIN_VERSION, DeviceError
 from .package import File
 
@@ -103,6 +104,45 @@ def make(files: list[File], key: Key, board: str, version: str, /, **more) -> by
     head = json.dumps(manifest, separators=(",", ":")).encode()
     signature = key.sign(head).hex().encode()
     return b"\n".join((head, signature, listed)) + b"".join(data)
+
+
+def make_image(
+    app: bytes, key: Key, board: str, micropython: str, downgrade: bool = False
+) -> bytes:
+    """What devices of that NAME update MicroPython with (firmware/updates/image.py): `app` of the
+    release `micropython` (`1.27.0`). Raises DeviceError if that is no release."""
+    version = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", micropython)
+    if not version:
+        raise DeviceError(f"{micropython!r} is no release of MicroPython, as 1.27.0 is.")
+    manifest = {
+        "update": 2,
+        "version": f"micropython-{micropython}",
+        "board": board,
+        "micropython": [int(n) for n in version.groups()],
+        "mpy": _MPY,
+        "key": key.public[:8],
+        "downgrade": downgrade,
+        "size": len(app),
+        "image": hashlib.sha256(app).hexdigest(),
+    }
+    head = json.dumps(manifest, separators=(",", ":")).encode()
+    return b"\n".join((head, key.sign(head).hex().encode(), app))
+
+
+def build_image(name: str, key: Key, path: Path, downgrade: bool = False) -> tuple[str, bytes]:
+    """The version and the update of MicroPython for a board, from a .bin file as its download page
+    has them, whose name tells the release (`-v1.27.0.bin`). Raises DeviceError."""
+    facts = package.board(name)
+    found = re.search(r"-v(\d+\.\d+\.\d+)\.bin$", path.name)
+    if not found or not facts["chip"]:
+        raise DeviceError(f"{path.name} is no image of a release for {name}: NAME-v1.27.0.bin.")
+    try:
+        image = path.read_bytes()
+    except OSError as e:
+        raise DeviceError(f"{path} can't be read: {e.strerror}.") from e
+    app = partitions.app_of(image, int(facts["offset"], 0))
+    data = make_image(app, key, board_name(name), found.group(1), downgrade)
+    return f"micropython-{found.group(1)}", data
 
 
 def announce(key: Key, url: str, version: str, data: bytes) -> dict:

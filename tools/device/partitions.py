@@ -66,16 +66,23 @@ def table(partitions: list[Partition]) -> bytes:
     return (entries + digest).ljust(TABLE_SIZE, b"\xff")
 
 
-def pieces(image: bytes, offset: int, flash: int, slot: int = SLOT) -> dict[int, bytes]:
-    """What to write where: MicroPython's combined `image` for `offset` (bootloader, table, app)
-    taken apart, with a table of ours. Raises DeviceError if it is no such image, is for a smaller
-    flash, or its app does not fit."""
-    boot, app = image[: TABLE_AT - offset], image[APP_AT - offset :]
-    for part in boot, app:
+def app_of(image: bytes, offset: int) -> bytes:
+    """The app of MicroPython's combined `image` for `offset`. Raises DeviceError if it is none."""
+    app = image[APP_AT - offset :]
+    for part in image, app:
         if len(part) < 4 or part[0] != _MAGIC:
             raise DeviceError(
                 "This is no image with a bootloader and an app, as MicroPython's are."
             )
+    return app
+
+
+def pieces(image: bytes, offset: int, flash: int, slot: int = SLOT) -> dict[int, bytes]:
+    """What to write where: MicroPython's combined `image` for `offset` (bootloader, table, app)
+    taken apart, with a table of ours. Raises DeviceError if it is no such image, is for a smaller
+    flash, or its app does not fit."""
+    boot, app = image[: TABLE_AT - offset], app_of(image, offset)
+    for part in boot, app:
         # Both say what flash they are for; a table that goes beyond is refused at boot.
         code = part[3] >> 4
         size = _SPI_SIZES_MB[code] << 20 if code < len(_SPI_SIZES_MB) else 0
