@@ -231,3 +231,39 @@ def test_keys_are_provisioned_and_wrong_ones_refused(key):
             continue
         with pytest.raises(DeviceError, match="update_keys"):
             provision.complete({**values, "update_keys": wrong}, "/captures")
+
+
+def test_an_image_is_fetched_over_a_power_cut_tried_and_confirmed(cloud, tmp_path, key):
+    device = Product(tmp_path, cloud, key)
+    app = b"\xe9" + os.urandom(100_000)
+    device.assign_image(app)
+    asked = Asked(cloud, lambda n: device.simulator.cut() if n == 20 else None)
+    with device:
+        device.until(b"state=applied")
+        assert device.simulator.output.count(b"state=installed") == 1
+    kept = b"".join(path.read_bytes() for path in (device.root / "state").glob("update.?"))
+    assert b"applied" in kept, "a heartbeat that offers it again would have it taken again"
+    assert json.loads((device.root / "otadata").read_text()) == [1, "valid"]
+    assert (device.root / "ota_1").read_bytes()[: len(app)] == app
+    assert sum(size for _, size in asked.pieces) < len(app) + 20 * 4096
+
+
+class Slow(Product):
+    """Its trials take long."""
+
+    def provisioned(self):
+        return {**super().provisioned(), "stood_s": 600}
+
+
+def test_an_image_that_is_reset_before_it_is_confirmed_is_tried_twice_and_undone(
+    cloud, tmp_path, key
+):
+    device = Slow(tmp_path, cloud, key)
+    device.assign_image(b"\xe9" + os.urandom(9000))
+    with device:
+        for tries in (1, 2):
+            device.until(b"state=installed", times=tries)
+            device.until(b" boot ", times=2 * tries)
+            device.simulator.cut()
+        device.until(b"state=undone")
+    assert json.loads((device.root / "otadata").read_text()) is None

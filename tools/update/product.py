@@ -13,6 +13,7 @@ BOARD = "unix"
 NEW = "9.9.9"
 _HANGS = "while True:\n    pass\n"
 _CRASHES = "raise ValueError('broken')\n"
+_TWO_SLOTS = "import esp32, partition\nesp32.Partition = partition.Partition\n"
 _EATS = """
 import asyncio
 import whole
@@ -104,6 +105,19 @@ class Product:
         """Have the cloud assign a bundle to every device that it knows; the bundle."""
         data = bundle.make(files, key or self.key, bundle.board_name(BOARD), version, **more)
         release = self.cloud.service.firmware.release(version, data)
+        for device in self.cloud.state.keys("device"):
+            self.cloud.service.firmware.assign(device, release.id)
+        return data
+
+    def assign_image(self, app: bytes, micropython: str = "9.0.0") -> bytes:
+        """Have the cloud assign an update of MicroPython; what was made of it. The device has two
+        slots for it from then on."""
+        source = FIRMWARE.parent / "tools/update/mpy/partition.py"
+        (self.root / "lib/partition.py").write_bytes(source.read_bytes())
+        main = self.root / "main.py"
+        main.write_text(_TWO_SLOTS + main.read_text())
+        data = bundle.make_image(app, self.key, bundle.board_name(BOARD), micropython)
+        release = self.cloud.service.firmware.release(f"micropython-{micropython}", data)
         for device in self.cloud.state.keys("device"):
             self.cloud.service.firmware.assign(device, release.id)
         return data
