@@ -43,6 +43,10 @@ def inline(file, title, begin):
     return " ".join(found[1].split())
 
 
+# What make test hands down: a person's make has none of it.
+_OURS = ("PYTHONPATH", "ARGS", "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS")
+
+
 class Clone:
     """A copy of the files that a clone would have, with this one's .venv."""
 
@@ -67,7 +71,7 @@ class Clone:
         return subprocess.Popen(
             ["bash", "-c", line],
             cwd=self.folder,
-            env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+            env={k: v for k, v in os.environ.items() if k not in _OURS},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

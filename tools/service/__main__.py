@@ -36,15 +36,15 @@ def sha256_cost_percent(interpreters: str, folder: Path) -> dict:
 PARTS = "fleet,schema,sha256,settings"
 
 
-def _fleet(seed: int, plot: Path) -> dict:
-    drained = device("fleet.py", DEVICES, 1, seed)
+def _fleet(devices: int, seed: int, plot: Path) -> dict:
+    drained = device("fleet.py", devices, 1, seed)
     fleet.draw(drained, plot)
     figures = {
-        "fleet_1000_ratio": drained["ratio"],
-        "fleet_1000_drained": drained["drained"],
-        "fleet_1000_requests_per_grant": drained["requests_per_grant"],
+        f"fleet_{devices}_ratio": drained["ratio"],
+        f"fleet_{devices}_drained": drained["drained"],
+        f"fleet_{devices}_requests_per_grant": drained["requests_per_grant"],
     }
-    if drained["drained"] < DEVICES or drained["ratio"] > MAX_RATIO:
+    if drained["drained"] < devices or drained["ratio"] > MAX_RATIO:
         figures["problems"] = [f"the fleet did not drain in time: {figures}"]
     return figures
 
@@ -63,6 +63,7 @@ def main(
         str, typer.Option(help="Of schemathesis: coverage, fuzzing, stateful.")
     ] = "coverage,fuzzing,stateful",
     examples: Annotated[int, typer.Option(help="Generated requests for each endpoint.")] = 40,
+    devices: Annotated[int, typer.Option(help="In the fleet.")] = DEVICES,
     seed: Annotated[int, typer.Option(help="Of both (0: a new one).")] = 0,
     interpreters: Annotated[
         str, typer.Option(help="Comma-separated, for the cost of SHA-256; beside the one in use.")
@@ -82,7 +83,7 @@ def main(
     with tempfile.TemporaryDirectory(prefix="service-") as name:
         folder = Path(name)
         parts = {
-            "fleet": lambda: _fleet(seed, plot),
+            "fleet": lambda: _fleet(devices, seed, plot),
             "schema": lambda: _schema(schema.Effort(phases, examples, seed), folder),
             "sha256": lambda: {"sha256_cost_percent": sha256_cost_percent(interpreters, folder)},
             "settings": lambda: effects.felt(folder),
