@@ -383,14 +383,14 @@ def test_the_watchdog_gives_a_tool_time(cloud, simulator, tmp_path):
 def test_what_will_not_fit_is_said_before_anything_is_copied(tmp_path):
     with Simulator(tmp_path / "device") as small, Device(small.path) as device:
         files = package.build("unix")
-        assert deploying.foresee(device, package.board("unix"), files) is None
+        assert deploying.foresee(device, package.board("unix"), files, {}) is None
         device.run("ballast = bytearray(200000)")  # of a heap of 512 KB
-        assert "no PSRAM" in deploying.foresee(device, package.board("esp32_generic"), files)
+        assert "no PSRAM" in deploying.foresee(device, package.board("esp32_generic"), files, {})
         with pytest.raises(DeviceError, match="which the image on it does not use"):
-            deploying.foresee(device, package.board("lilygo_t_a7670"), files)
+            deploying.foresee(device, package.board("lilygo_t_a7670"), files, {})
         large = package.File("/lib/large.mpy", Large())
         with pytest.raises(DeviceError, match="upload or pull what it holds"):
-            deploying.foresee(device, package.board("unix"), [large])
+            deploying.foresee(device, package.board("unix"), [large], {})
 
 
 class Large(bytes):

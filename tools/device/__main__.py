@@ -124,12 +124,14 @@ def deploy(board: Board = None, port: Port = None):
     files = package.build(facts["name"])
     with Device(port) as device, _progress() as progress:
         deploying.check_platform(device, facts)
-        warning = deploying.foresee(device, facts, files)
         looking = progress.add_task("looking at what is there", total=None)
+        there = deploying.present(device, lambda n: progress.advance(looking, n))
+        warning = deploying.foresee(device, facts, files, there)
         task = progress.add_task("copying", total=package.size(files))
         copied, removed = deploying.copy(
             device,
             files,
+            there,
             lambda n: progress.advance(task, n),
             lambda n: progress.advance(looking, n),
         )

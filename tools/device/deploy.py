@@ -79,11 +79,11 @@ _LITTLE = (
 )
 
 
-def foresee(device: Device, board: dict, files: list[File]) -> str | None:
-    """What will not go well, in words, None if nothing is known of. Raises DeviceError if the
+def foresee(device: Device, board: dict, files: list[File], there: dict[str, str]) -> str | None:
+    """What will not go well, in words, None if nothing is known of; `there` is what `present`
+    found. Raises DeviceError if the
     board's memory is not used by its image, or if its flash will not hold `files`."""
     heap, flash = device.ask(_ROOM)
-    there = present(device)
     missing = sum(len(f.data) for f in files if f.path not in there)
     changed = [len(f.data) for f in files if there.get(f.path, f.sha256) != f.sha256]
     needed = missing + max(changed, default=0)  # a file is replaced by a whole one
@@ -119,13 +119,17 @@ def present(device: Device, advance=lambda n: None) -> dict[str, str]:
 
 
 def copy(
-    device: Device, files: list[File], advance=lambda n: None, looked=lambda n: None
+    device: Device,
+    files: list[File],
+    there: dict[str, str],
+    advance=lambda n: None,
+    looked=lambda n: None,
 ) -> tuple[int, int]:
-    """Copy what differs, remove what is no longer ours, verify; (copied, removed).
+    """Copy what differs from `there`, which `present` found, remove what is no longer ours,
+    verify; (copied, removed).
 
-    `advance(n)` is told of bytes copied, `looked(n)` of bytes read there, before and after.
+    `advance(n)` is told of bytes copied, `looked(n)` of bytes read there afterwards.
     """
-    there = present(device, looked)
     changed = [f for f in files if there.get(f.path) != f.sha256]
     # A source beside its compiled form would be imported in its stead.
     wanted = {f.path for f in files}
