@@ -12,7 +12,7 @@ from tools.device import package
 from tools.device.shorten import shorten
 
 # Tests of most of the firmware; what a test of its own inherits has no private names.
-FILES = ("product.py", "session.py", "wifi.py")
+FILES = ("product.py", "session.py", "wifi.py", "image.py")
 
 
 def test_a_module_has_its_own_and_who_inherits_shares_them():
@@ -21,6 +21,7 @@ def test_a_module_has_its_own_and_who_inherits_shares_them():
         "p.base": "class Base:\n def __init__(self):\n  self._top = self._zone = 1\n",
         "p.sub": "from .base import Base\n\nclass Sub(Base):\n def _get(self):\n  self._own = 2\n",
         "p.other": "_LIMIT = 3\n\ndef _f(_a):\n return getattr(_a, '_kept') or _a._kept + _LIMIT\n",
+        "p.port": "import sys\n\ndef _f():\n return sys.implementation._mpy\n",
     }
     short = shorten(sources)
     names = {
@@ -30,6 +31,7 @@ def test_a_module_has_its_own_and_who_inherits_shares_them():
     assert not names["p.base"] & names["p.sub"]  # they share instances
     assert all(len(name) <= 2 for name in names["p.base"] | names["p.sub"])
     assert names["p.other"] == {"_kept"}  # a text names it
+    assert "_mpy" in names["p.port"]  # MicroPython's: nothing here is called so
     scope = {}
     exec(short["p.other"], scope)
     function = next(v for k, v in scope.items() if callable(v) and not k.startswith("__"))

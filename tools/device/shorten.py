@@ -12,8 +12,6 @@ import itertools
 import string
 from collections.abc import Iterable, Mapping
 
-# Private by their look, but MicroPython's own.
-_FOREIGN = {"_thread", "_asdict", "_replace", "_fields", "_make", "_exit"}
 _WHERE = ("id", "attr", "name", "arg", "asname")
 
 
@@ -25,10 +23,12 @@ def shorten(sources: Mapping[str, str]) -> dict[str, str]:
     instance's names, so they are given theirs together.
     """
     trees = {name: ast.parse(source) for name, source in sources.items()}
-    fixed = _FOREIGN.union(*map(_spelled, trees.values()))
+    fixed = set().union(*map(_spelled, trees.values()))
     for family in _families(trees):
         names = set().union(*(_names(trees[name]) for name in family))
-        private = sorted(filter(_is_private, names - fixed))
+        # What is not given its name here is MicroPython's own: sys.implementation._mpy.
+        own = set().union(*(_given(trees[name]) for name in family))
+        private = sorted(filter(_is_private, own - fixed))
         fresh = (name for name in _short() if name not in names | fixed)
         rename = _Rename(dict(zip(private, fresh, strict=False)))
         for name in family:
@@ -48,6 +48,19 @@ def _is_private(name: str) -> bool:
 
 def _names(tree: ast.AST) -> set[str]:
     found = (getattr(node, where, None) for node in ast.walk(tree) for where in _WHERE)
+    return {name for name in found if isinstance(name, str)}
+
+
+def _given(tree: ast.AST) -> set[str]:
+    """The names that something is given: all but those that are only asked for."""
+    asked = [node for node in ast.walk(tree) if isinstance(getattr(node, "ctx", None), ast.Load)]
+    kept = set(map(id, asked))
+    found = (
+        getattr(node, where, None)
+        for node in ast.walk(tree)
+        if id(node) not in kept
+        for where in _WHERE
+    )
     return {name for name in found if isinstance(name, str)}
 
 
