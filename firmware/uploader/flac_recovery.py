@@ -7,6 +7,8 @@ from micropython import const
 _HEAD = const(42)
 # Three of the longest frames that `recorders/flac.py` makes: at least one is whole.
 _WINDOW = const(6656)
+# The longest frame header.
+_HEADER = const(16)
 
 
 def flac_end(f, size):
@@ -40,10 +42,14 @@ def flac_end(f, size):
 
 def _last_whole(data):
     """(end, number, samples) of the last frame in `data` whose CRC-16 is right, or None."""
-    ends = [len(data)]
-    at = len(data)
+    size = at = len(data)
+    # Zeros, as FAT leaves them, keep a CRC that is right right: up to two may be its own.
+    bare = len(data.rstrip(b"\0"))
+    ends = [end for end in (bare, bare + 1, bare + 2) if end <= size]
+    if data[-1:] == b"\xff":
+        ends.append(size - 1)  # of the next frame
     while True:
-        at = data.rfind(b"\xff\xf8", 0, at + 1 if at < len(data) else at)
+        at = data.rfind(b"\xff\xf8", 0, at + 1 if at < size else at)
         if at < 0:
             return None
         frame = _header(data, at)
@@ -51,6 +57,7 @@ def _last_whole(data):
             for end in ends:
                 if _crc(data, at, end, 16, 0x8005) == 0:
                     return end, frame[0], frame[1]
+        if frame or size - at < _HEADER:  # a header that was cut can't be judged
             ends.append(at)
 
 
