@@ -1,11 +1,14 @@
 """The modem: its serial line, its wires, and what runs behind them.
 
-Time is model time: `speed` model seconds pass in a real one. Only the relayed traffic goes by
+Time is model time: `speed` model seconds pass in a real one, or as many as the board at the other
+end says (`until`, below), whatever a busy machine takes for them. Only the relayed traffic goes by
 the host's clock.
 """
 
+import contextlib
 import queue
 import random
+import select
 import selectors
 import socket
 import threading
@@ -21,6 +24,7 @@ from .power import Power
 from .world import Log, World
 
 _TICK_S = 0.002
+_STEP_S = 0.01  # of model time, where it is the board's
 
 
 class Modem:
@@ -29,11 +33,13 @@ class Modem:
     `on` says whether it is running at the start, `data_mode` whether it is left in data mode,
     as after a reset of the board alone. `line` is the path of a pty that somebody else has
     made; without it there is one of the modem's own. `forward` is how the device's traffic
-    goes on: "relay", to the host's sockets, or "tun" (needs root). The rest is World's.
+    goes on: "relay", to the host's sockets, or "tun" (needs root). `speed` None is the board's own
+    time. The rest is World's.
 
     Its lines (power key, reset, power) are driven by lines of text to the TCP port `control`:
     `key 1`, `key 0`, `reset 1`, `power 0`, and for the world around it `drop` (the carrier),
-    `release` (the network ends the call), `wifi 1`.
+    `release` (the network ends the call), `wifi 1`; `until 2500000` has time pass up to so many
+    microseconds, or until the modem says something, and is answered with what time it is then.
     """
 
     def __init__(self, family="sim7600", speed=20.0, line=None, forward="relay", **world):
@@ -44,6 +50,7 @@ class Modem:
         self.names = Names()
         self.traffic = Traffic()
         self.speed = speed
+        self._now = 0.0
         self.wifi = False
         self.power = Power(self.family, self.world, self.now, self._booted, self._went_off)
         self.power.running = on or left
@@ -85,7 +92,7 @@ class Modem:
 
     def now(self) -> float:
         """Model seconds."""
-        return time.monotonic() * self.speed
+        return time.monotonic() * self.speed if self.speed else self._now
 
     @property
     def running(self) -> bool:
@@ -178,19 +185,36 @@ class Modem:
         rest = [b""]
 
         def readable(_):
-            data = wire.recv(4096)
+            try:
+                data = wire.recv(4096)
+            except ConnectionResetError:
+                data = b""  # the board's end was not in order
             if not data:
                 self._selector.unregister(wire)
                 return
             *whole, rest[0] = (rest[0] + data).split(b"\n")
             for line in whole:
-                self._wire(line.decode())
+                what, _, value = line.decode().partition(" ")
+                if what == "until":
+                    self._live_until(int(value) / 1e6)
+                    with contextlib.suppress(OSError):  # the board is gone
+                        wire.sendall(b"%d\n" % round(self._now * 1e6))
+                else:
+                    self._wire(what, value)
 
         self._selector.register(wire, selectors.EVENT_READ, readable)
 
-    def _wire(self, line):
-        what, _, value = line.partition(" ")
-        self.log.events.append(line)
+    def _live_until(self, end):
+        said = self._line.written
+        # What the device wrote before it asked comes first.
+        if select.select([self._line], [], [], 0)[0]:
+            self._readable(None)
+        while self._now < end and self._line.written == said:
+            self._now = min(end, self._now + _STEP_S)
+            self._tick()
+
+    def _wire(self, what, value):
+        self.log.events.append(f"{what} {value}".rstrip())
         if what == "key":
             self.power.key(value == "1")
         elif what == "reset" and value == "1":

@@ -24,6 +24,7 @@ class Line:
             self.path = other
         os.set_blocking(self._fd, False)
         self._out = bytearray()
+        self.written = 0  # bytes so far
 
     def fileno(self) -> int:
         """For a selector."""
@@ -49,6 +50,7 @@ class Line:
     def write(self, data: bytes):
         """Send as soon as the other side takes it."""
         self._out += data
+        self.written += len(data)
         self.flush()
 
     def flush(self):

@@ -1,5 +1,6 @@
 """A board with an emulated modem and WiFi stand-in doing the main job. Runs in MicroPython:
-board.py CONFIG PTY CONTROL SPEED SCENARIO(JSON).
+board.py CONFIG PTY CONTROL SCENARIO(JSON). Time is the modem's, and while a link is up no faster
+than this machine's.
 
 Records `files` (a list of sizes), one recording each, and uploads. The scenario's `drop_at`
 ends the call after so many bytes of the first file, `quiet` without a word of PPP;
@@ -18,8 +19,7 @@ sys.path.insert(3, HERE + "/../../chip/mpy")
 import asyncio
 import json
 
-from chip import Chip
-from standins import Control, Uart, fast_clock, install
+from standins import Control, Uart, install, shared_clock
 from wlan import AccessPoint, Wlan
 
 from uploader import Store, Uploader, load_config
@@ -27,8 +27,17 @@ from uploader.links import modems
 from uploader.links.cellular import CellularLink
 from uploader.links.wifi import WifiLink
 
-SPEED = float(sys.argv[4])
-scenario = json.loads(sys.argv[5])
+scenario = json.loads(sys.argv[4])
+wires = Control(int(sys.argv[3]))
+clock, chip = shared_clock(wires, lambda: linked(), random=lambda: 0.4)
+wlan = Wlan(chip, told=lambda up: wires.tell("wifi %d" % up))
+wlan.dns = "127.0.0.1"  # sockets lead over this machine's network: nobody is asked there
+uart = Uart(sys.argv[2], chip)
+
+
+def linked():
+    """Whether there is a network."""
+    return wlan.isconnected() or uart.ppp is not None and uart.ppp.isconnected()
 
 
 def pattern(seed, size):
@@ -41,11 +50,7 @@ def pattern(seed, size):
 async def main():
     install()
     settings = load_config(sys.argv[1])
-    clock = fast_clock(SPEED, random=lambda: 0.4)
     store = Store(settings, clock)
-    wires = Control(int(sys.argv[3]))
-    wlan = Wlan(Chip(clock.uptime_ms), told=lambda up: wires.tell("wifi %d" % up))
-    wlan.dns = "127.0.0.1"  # sockets lead over this machine's network: nobody is asked there
     sent = [0]
     dropped = []
 
@@ -58,11 +63,11 @@ async def main():
             return
         print(json.dumps([clock.uptime_ms() // 1000, name, info]))
         if name == "sent":
+            chip.busy(6000)  # by the clock, a modem takes longer than this line
             sent[0] += 1
             if sent[0] == scenario.get("wifi_after"):
                 wlan.air.append(AccessPoint("home", "12345678", -50))
 
-    uart = Uart(sys.argv[2], SPEED)
     cellular = CellularLink(uart, modems.sim7600(), wires.pins(), settings, clock, event)
     wifi = WifiLink(settings, clock, wlan)
     for i in range(len(scenario["files"])):
@@ -73,7 +78,7 @@ async def main():
         recording.end()
     up = Uploader(settings, store, [wifi, cellular], event)
 
-    done = await up.drain(90)
+    done = await up.drain(600)
     print(
         json.dumps(
             {

@@ -1,5 +1,5 @@
 """Bring the cellular link up and down against the emulator. Runs in MicroPython:
-dial.py PTY CONTROL FAMILY SPEED SETTINGS(JSON) [ATTEMPTS [CALLS]].
+dial.py PTY CONTROL FAMILY SETTINGS(JSON) [ATTEMPTS [CALLS]]. Time is the modem's.
 
 Dials until so many calls (one) were made and ended, or so many attempts. Prints a line of JSON:
 for each attempt its outcome (`ok`, or the LinkError's code and text),
@@ -12,12 +12,13 @@ HERE = sys.argv[0].rsplit("/", 1)[0]
 sys.path.insert(0, HERE)
 sys.path.insert(1, HERE + "/..")
 sys.path.insert(2, HERE + "/../../../firmware")
+sys.path.insert(3, HERE + "/../../chip/mpy")
 
 import asyncio
 import json
 
 from ppp_standin import PPP
-from standins import Control, Uart, fast_clock, install
+from standins import Control, Uart, install, shared_clock
 
 from uploader.errors import LinkError
 from uploader.links import modems
@@ -36,15 +37,17 @@ DEFAULTS = {
 }
 
 
+path, control, family = sys.argv[1:4]
+wires = Control(int(control))
+clock, chip = shared_clock(wires)
+
+
 async def main():
     install()
-    path, control, family, speed = sys.argv[1:5]
     values = dict(DEFAULTS)
-    values.update(json.loads(sys.argv[5]))
-    clock = fast_clock(float(speed))
-    wires = Control(int(control))
+    values.update(json.loads(sys.argv[4]))
     events = []
-    uart = Uart(path, float(speed))
+    uart = Uart(path, chip)
     link = CellularLink(
         uart,
         getattr(modems, family)(),
@@ -54,8 +57,8 @@ async def main():
         lambda event, info: events.append(info),
     )
     out = []
-    calls = int(sys.argv[7]) if len(sys.argv) > 7 else 1
-    for _ in range(int(sys.argv[6]) if len(sys.argv) > 6 else 1):
+    calls = int(sys.argv[6]) if len(sys.argv) > 6 else 1
+    for _ in range(int(sys.argv[5]) if len(sys.argv) > 5 else 1):
         start = clock.uptime_ms()
         try:
             await link.up()

@@ -85,7 +85,7 @@ class PPP:
             self._in_lwip = True
             link.tick()
             self._in_lwip = False
-            await asyncio.sleep_ms(5)
+            await asyncio.sleep_ms(20)
 
     def _write(self, data):
         if self._stream is not None:

@@ -1,5 +1,5 @@
-"""What the unix port lacks of a board: a UART, the modem's pins, and a faster clock. Runs in
-MicroPython."""
+"""What the unix port lacks of a board: a UART, the modem's pins, and a time that does not depend on
+what else runs here. Runs in MicroPython."""
 
 import asyncio
 import select
@@ -8,8 +8,13 @@ import sys
 import termios
 import time
 
+import virtual
+from chip import Chip
+
 from uploader.clock import Clock
 from uploader.links.modem import Pins
+
+_STEP_US = 10000
 
 
 def install():
@@ -23,29 +28,46 @@ def install():
     sys.modules["network"] = Network
 
 
-def fast_clock(speed, **more):
-    """A Clock on which `speed` seconds pass in a real one."""
+class Shared(Chip):
+    """A chip whose time is the modem's, too: it passes while no task can run, as far as the modem
+    is told, and never because this machine has something else to do. While there is a `network`,
+    a function that says whether there is, what is at its other end gets as much real time."""
 
-    async def sleep_ms(ms):
-        await asyncio.sleep_ms(max(1, int(ms / speed)))
+    def __init__(self, control, network=None):
+        super().__init__()
+        self._control = control
+        self._network = network
 
-    start = time.ticks_ms()
-    period = time.ticks_add(0, -1)
+    def idle(self, limit_us=None):
+        """As Chip's; sooner over if the modem says something."""
+        to = self.next_us()
+        if limit_us is not None and (to is None or to > self.us + limit_us):
+            to = self.us + limit_us
+        if to is None or to > self.us + _STEP_US:
+            to = self.us + _STEP_US
+        if to - self.us < 1000:
+            return super().idle(limit_us)
+        if self._network and self._network():
+            time.sleep_ms((to - self.us) // 1000)
+        self._control.tell("until %d" % to)
+        self._pass(int(self._control.hear()), True)
+        return True
 
-    def ticks():
-        return int(time.ticks_diff(time.ticks_ms(), start) * speed) & period
 
-    return Clock(ticks_ms=ticks, sleep_ms=sleep_ms, **more)
+def shared_clock(control, network=None, **more):
+    """A Clock on the modem's time, which is asyncio's from now on, and the chip that has it."""
+    chip = Shared(control, network)
+    virtual.install(chip)
+    return Clock(ticks_ms=chip.ticks_ms, sleep_ms=virtual.sleep_ms, **more), chip
 
 
 class Uart:
     """machine.UART on a pty. Its interrupt for an idle line runs between other tasks, as the
-    scheduler's does: not while one of them blocks. `now()` is the time on a clock on which
-    `speed` seconds pass in a real one."""
+    scheduler's does: not while one of them blocks. `chip` has the time."""
 
     IRQ_RXIDLE = 0x1000
 
-    def __init__(self, path, speed=1):
+    def __init__(self, path, chip):
         self._file = open(path, "r+b")
         self._fd = self._file.fileno()
         termios.setraw(self._fd)
@@ -55,8 +77,7 @@ class Uart:
         termios.tcsetattr(self._fd, termios.TCSANOW, attributes)
         self._poll = select.poll()
         self._poll.register(self._file, 1)
-        self._speed = speed
-        self._start = time.ticks_ms()
+        self._chip = chip
         self._handler = None
         self._pump = None
         self.ppp = None
@@ -88,12 +109,12 @@ class Uart:
 
     async def _interrupts(self):
         while True:
-            await asyncio.sleep_ms(1)
+            await asyncio.sleep_ms(10)
             if self._handler and self.any():
                 self._handler(self)
 
     def now(self):
-        return time.ticks_diff(time.ticks_ms(), self._start) * self._speed / 1000
+        return self._chip.us / 1000000
 
     def crash(self, why):
         self.crashed = True
@@ -109,6 +130,10 @@ class Control:
 
     def tell(self, line):
         self._socket.write(line.encode() + b"\n")
+
+    def hear(self):
+        """A line of what it answers."""
+        return self._socket.readline()
 
     def pins(self, power=True):
         return Pins(
