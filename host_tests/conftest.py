@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import settings
 
 from tools import micropython
 from tools.cloud import Cloud
@@ -20,6 +21,15 @@ DEVICE = ROOT / "host_tests/device"
 BOARD = ROOT / "boards/unix/cli.py"
 # What a test in MicroPython may hold: the test itself, its servers and what they serve included.
 HEAP = "2m"
+
+# Generated cases are the same in every run: what a new one finds must not stop another's change.
+settings.register_profile("same", derandomize=True, database=None, deadline=None, print_blob=True)
+settings.load_profile("same")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest tests first: what is left for one worker at the end is short."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 def pytest_collect_file(file_path: Path, parent):

@@ -9,7 +9,7 @@ from conftest import ROOT
 
 def test_power_cuts_and_kills_lose_nothing(tmp_path):
     out = tmp_path / "crash.json"
-    command = [sys.executable, "-m", "tools.crash", "--step", "29", "--kill", "25"]
+    command = [sys.executable, "-m", "tools.crash", "--step", "29", "--kill", "25", "--seed", "1"]
     result = subprocess.run(
         [*command, "--out", out], cwd=ROOT, capture_output=True, text=True, timeout=300
     )

@@ -23,7 +23,8 @@ def run(module, tmp_path, *args):
 
 
 def test_every_fault_converges(tmp_path):
-    figures = run("tools.faults", tmp_path, "--step", "5", "--fuzz-cases", "8000")
+    args = ("--step", "5", "--fuzz-cases", "8000", "--seed", "1")
+    figures = run("tools.faults", tmp_path, *args)
     assert figures["converged"] == figures["cases"] > 900 and figures["swept"] > 45
     for name in ("lost", "duplicate_completes", "busy_loops", "fuzz_failures"):
         assert figures[name] == 0
@@ -32,7 +33,7 @@ def test_every_fault_converges(tmp_path):
 
 
 def test_a_long_life_under_faults_loses_and_holds_nothing(tmp_path):
-    figures = run("tools.faults.soak", tmp_path, "--count", "200")
+    figures = run("tools.faults.soak", tmp_path, "--count", "200", "--seed", "1")
     assert figures["identical"] == 200 and figures["faults"] > 10
     assert figures["leaked_sockets"] == 0
 

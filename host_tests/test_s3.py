@@ -43,13 +43,8 @@ class Process:
                 time.sleep(0.1)
 
     def stop(self):
-        if self._process.poll() is None:
-            self._process.terminate()
-            try:
-                self._process.wait(10)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+        self._process.kill()  # what it keeps is thrown away
+        self._process.wait()
 
 
 def seaweedfs(folder: Path):

@@ -1,7 +1,7 @@
-"""How heap and time depend on the queue's length: queue_scale.py FIRMWARE CONFIG COUNT.
+"""How heap and time depend on the queue's length: queue_scale.py FIRMWARE CONFIG COUNT ENOUGH.
 
-Prints JSON: bytes held after the boot, the most held while draining, operations of the
-directory and the files (counted, not timed) up to the first byte sent.
+Prints JSON: bytes held after the boot, the most held while ENOUGH of the recordings are sent,
+operations of the directory and the files (counted, not timed) up to the first byte sent.
 """
 
 import sys
@@ -17,7 +17,7 @@ from uploader import Store, Uploader, load_config
 from uploader.links.host import HostLink
 
 settings = load_config(sys.argv[2])
-count = int(sys.argv[3])
+count, enough = (int(a) for a in sys.argv[3:5])
 store = Store(settings)
 for _ in range(count):
     recording = store.begin()
@@ -43,7 +43,6 @@ class Count:
 
 
 most = 0
-base = None
 events = 0
 
 
@@ -56,25 +55,31 @@ def event(name, info):
         if events % 10 == 1:
             gc.collect()
             most = max(most, gc.mem_alloc())
+        if events == enough:
+            sent.set()
 
 
 import uploader.layout
 
 counter = Count()
+sent = asyncio.Event()
 uploader.layout.os = counter
 
 
 async def main():
-    global base
     gc.collect()
     before = gc.mem_alloc()
-    up = Uploader(settings, Store(settings), [HostLink()], event)
+    store = Store(settings)
+    up = Uploader(settings, store, [HostLink()], event)
     gc.collect()
     boot = gc.mem_alloc() - before
     counter.names = 0
-    done = await up.drain(120)
-    gc.collect()
-    print(json.dumps({"done": done, "boot": boot, "most": most - before, "first": counter.first}))
+    draining = asyncio.create_task(up.drain())
+    await sent.wait()
+    draining.cancel()
+    left = store.count_pending()
+    figures = {"boot": boot, "most": most - before, "first": counter.first, "left": left}
+    print(json.dumps(figures))
 
 
 asyncio.run(main())

@@ -70,7 +70,8 @@ class Edge:
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
             pass
         except asyncio.CancelledError:
-            pass
+            # Not in order: a client that is idle, or no more, is waited for half a minute.
+            writer.transport.abort()
         finally:
             self._tasks.discard(task)
             for w in (writer, upstream and upstream[1]):
