@@ -45,11 +45,11 @@ def _write(serial, state):
 
 
 def _choose():
-    """(the slot to run or None for what sys.path has, the state if it is on trial or None)."""
+    """(the slot to run or None for what sys.path has, whether it is on trial)."""
     serial, state = _read()
     slot = state.get("run")
     if state.get("try") not in ("/lib", "/lib2"):
-        return slot, None
+        return slot, False
     cause = machine.reset_cause()
     counted = cause != machine.DEEPSLEEP_RESET
     if state.get("stood") and cause == machine.PWRON_RESET:
@@ -60,10 +60,10 @@ def _choose():
             why = state.get("why") or "%d boots without a confirmation" % boots
             last = [state.get("version"), "undone", why, state.get("id")]
             _write(serial + 1, {"run": slot, "last": last})
-            return slot, None
+            return slot, False
         state["boots"] = boots + 1
         _write(serial + 1, state)
-    return state["try"], state
+    return state["try"], True
 
 
 def _watch(trial):
@@ -96,7 +96,7 @@ try:
     _slot, _trial = _choose()
 except Exception as e:  # flash that can't be written: then nothing is on trial
     sys.print_exception(e)
-    _slot, _trial = _read()[1].get("run"), None
+    _slot, _trial = _read()[1].get("run"), False
 if _slot:
     sys.path.insert(0, _slot)
 _watch(_trial)

@@ -94,6 +94,20 @@ def test_an_expired_url_is_asked_for_anew(cloud, tmp_path, key):
     assert len(asked.pieces) > 6
 
 
+def test_a_server_that_had_enough_of_an_idle_connection_costs_a_request(cloud, tmp_path, key):
+    def close(n):
+        if n in (2, 5):
+            raise ConnectionError
+
+    device = Product(tmp_path, cloud, key)
+    device.assign(larger(2))
+    asked = Asked(cloud, close)
+    with device:
+        device.until(b"state=installed")
+        assert b"state=failed" not in device.simulator.output
+    assert len(asked.pieces) - len(set(asked.pieces)) == 2
+
+
 def test_a_server_that_fails_is_tried_again_later(cloud, tmp_path, key):
     cloud.service.behaviour.redeliver = True
     device = Product(tmp_path, cloud, key)
@@ -213,6 +227,9 @@ def test_make_update_brings_a_bundle_over_usb_and_deploy_takes_it_away_again(clo
         device.until(f"version={NEW}".encode())
         status = run("status", *port).stdout
         assert "runs /lib2, on trial" in status and NEW in status
+        checks = json.loads(run("doctor", "--json", *port).stdout)["checks"]
+        (files,) = [c for c in checks if c["name"] == "files"]
+        assert files["ok"] and f"as version {NEW} in /lib2" in files["text"], files
         out = run("deploy", "--board", "unix", *port)
         assert "what updates had brought is gone" in " ".join(out.stdout.split())
         assert not (device.root / "lib2").exists() and not list(device.root.glob("slot.*"))

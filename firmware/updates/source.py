@@ -34,7 +34,7 @@ class UrlSource:
             want = min(self._piece, size - len(out))
             first = at + len(out)
             headers = [("Range", "bytes=%d-%d" % (first, first + want - 1))]
-            answer = await self._http.request("GET", self._url, headers, b"", want)
+            answer = await self._get(headers, want)
             if answer.status == 416:  # nothing there
                 break
             if answer.status != 206:
@@ -46,6 +46,15 @@ class UrlSource:
             if len(answer.body) < want:
                 break
         return out
+
+    async def _get(self, headers, want):
+        try:
+            return await self._http.request("GET", self._url, headers, b"", want)
+        except TransportError as e:
+            if e.kind != "closed":
+                raise
+        # The server had enough of an idle connection: a signature was verified meanwhile, say.
+        return await self._http.request("GET", self._url, headers, b"", want)
 
 
 class FileSource:

@@ -6,9 +6,9 @@ import virtual
 from _support import raises
 from chip import Chip
 
-import updates.trial
+from updates import boot, ended
 from updates.trial import Trial
-from uploader import Clock
+from uploader import Clock, memory
 
 
 class Slots:
@@ -32,6 +32,8 @@ class Slots:
 
 
 class Up:
+    roomy, idle = True, False
+
     def __init__(self):
         self.reported = 0
         self.events = []
@@ -72,11 +74,18 @@ class App:
         self.awake_ms = 5000
 
 
+def begin(app, slots, wanted=None):
+    """A trial whose notes are in `slots`; `wanted` is what was provisioned."""
+    ended.kept = lambda app, image: slots
+    memory.borrow = lambda name: ended
+    return boot.begin(app, slots, False, wanted or {})
+
+
 async def trial(seconds, *events):
     """Run one for so long; `events` are (second, event, info). The Slots."""
     app, slots = App(), Slots()
-    t = app.trial = Trial(app, slots)
-    t.begin()
+    t = app.trial = begin(app, slots)
+    assert isinstance(t, Trial)
     assert app.up.reported == 1 and app.board.opened is False
     ended = []
 
@@ -140,6 +149,19 @@ async def test_links_that_come_and_go_without_an_answer_end_it_too():
     assert (await trial(2000, *links(11))).undone
 
 
+async def test_where_memory_is_short_nothing_is_loaded_before_an_upload_is_done():
+    answer = ("heartbeat", {"state": "sent"})
+    Up.roomy = False
+    try:
+        slots = await trial(300, (2,) + UP, (5,) + answer)
+        assert not slots.confirmed and "stood" not in slots.value
+        Up.idle = True
+        slots = await trial(300, (2,) + UP, (5,) + answer)
+        assert slots.confirmed and slots.value["stood"]
+    finally:
+        Up.roomy, Up.idle = True, False
+
+
 async def test_a_device_that_stays_offline_keeps_it():
     slots = await trial(3 * 3600)
     assert not slots.undone and not slots.confirmed and slots.value["stood"]
@@ -149,29 +171,23 @@ async def test_a_device_that_stays_offline_keeps_it():
 
 def test_it_does_not_sleep_before_it_stood_and_no_longer_than_usual_after():
     app, slots = App(), Slots()
-    Trial(app, slots).begin()
+    begin(app, slots)
     assert 60000 < app.awake_ms < 90000
     app, slots.value["stood"] = App(), 1
-    Trial(app, slots).begin()
+    begin(app, slots)
     assert app.awake_ms == 5000
 
 
 def test_a_microphone_that_can_not_be_opened_or_a_store_that_fails_is_raised():
     app = App()
     app.board.make_microphone = lambda: [].pop()
-    raises(IndexError, Trial(app, Slots()).begin)
+    raises(IndexError, lambda: begin(app, Slots()))
     app = App()
     app.store.pending = lambda: 1 // 0
-    raises(ZeroDivisionError, Trial(app, Slots()).begin)
+    raises(ZeroDivisionError, lambda: begin(app, Slots()))
 
 
 def test_times_that_were_provisioned_wrong_are_the_usual_ones():
-    offer = updates.trial.offer
-    before = offer.provisioned
-    try:
-        for wrong in ({"confirm_s": "x"}, {"confirm_s": 0}, {"confirm_s": -1}, {}):
-            found = [wrong]
-            offer.provisioned = found.pop
-            assert Trial(App(), Slots()).ms("confirm_s", 900) == 900000
-    finally:
-        offer.provisioned = before
+    for wrong in ({"confirm_s": "x"}, {"confirm_s": 0}, {"confirm_s": -1}, {}):
+        assert begin(App(), Slots(), wrong).confirm_ms == 900000
+    assert begin(App(), Slots(), {"confirm_s": 8}).confirm_ms == 8000

@@ -33,15 +33,14 @@ def look(path):
         return
     answer[path] = hexlify(h.digest()).decode()
 for folder in folders:
-    walk(folder)
+    walk(slot + "/" + folder)
 for path in ("/main.py", roots + ".der", roots + ".txt"):
     look(path)
 for name in names:
-    look("/lib/" + name + ".mpy")
-    look("/lib/" + name + ".py")
+    look(slot + "/" + name + ".mpy")
+    look(slot + "/" + name + ".py")
 """
 _PIECE = 1024  # what a point stands for
-_FOLDERS = [f"{SLOT}/{folder}" for folder in SOURCES]
 
 
 def check_platform(device: Device, board: dict):
@@ -108,14 +107,16 @@ def chip_of(machine: str) -> str:
     return machine.rpartition("with ")[2].lower().replace("-", "")
 
 
-def present(device: Device, advance=lambda n: None) -> dict[str, str]:
-    """SHA-256 by path of what of ours is on the device; `advance(n)` is told of bytes read."""
+def present(device: Device, advance=lambda n: None, slot: str = SLOT) -> dict[str, str]:
+    """SHA-256 by path of what of ours is on the device, of its two slots in one; `advance(n)` is
+    told of bytes read."""
 
     def hear(byte):
         if byte == b".":
             advance(_PIECE)
 
-    return device.ask(_HASHES, hear, folders=_FOLDERS, names=[*BESIDE, "board"], roots=ROOTS)
+    names = [*BESIDE, "board"]
+    return device.ask(_HASHES, hear, slot=slot, folders=SOURCES, names=names, roots=ROOTS)
 
 
 def copy(

@@ -13,9 +13,11 @@ from .trust import S3_URL
 _LITTLE = 64 << 10
 
 _FACTS = """
-import gc, os
+import gc, os, sys
 gc.collect()
-answer = {"free": gc.mem_free(), "board": None, "slots": None}
+answer = {"free": gc.mem_free(), "board": None, "slots": None, "version": None}
+# What main.py chose; without it the first that is imported from.
+answer["slot"] = "/lib2" if sys.path[:1] == ["/lib2"] else "/lib"
 s = os.statvfs("/")
 answer["flash"] = [s[0] * s[3], s[0] * s[2]]
 try:
@@ -26,7 +28,9 @@ except (ImportError, AttributeError):
 try:
     import board
     answer["board"] = board.NAME
-except ImportError:
+    import uploader
+    answer["version"] = uploader.__version__
+except (ImportError, AttributeError):
     pass
 """
 
@@ -99,7 +103,7 @@ def _look(device: Device, board: str | None, s3_url: str) -> Iterator[Check]:
     facts = device.ask(_FACTS)
     name = board or named(facts["board"])
     yield from hardware(device, facts, name and package.board(name))
-    yield _files(device, name)
+    yield _files(device, name, facts["slot"], facts["version"])
     wrong = device.ask(_CONFIGURED)
     if wrong:
         text = f"{wrong}; write it with make provision PORT={device.port}"
@@ -154,17 +158,23 @@ def hardware(device: Device, facts: dict, board: dict | None) -> Iterator[Check]
     yield Check("flash", free >= _LITTLE, text)
 
 
-def _files(device: Device, board: str | None) -> Check:
+def _files(device: Device, board: str | None, slot: str, version: str | None) -> Check:
     if board is None:
         text = f"none of our boards is deployed: make deploy PORT={device.port} BOARD=..."
         return Check("files", False, text)
-    wanted = {f.path: f.sha256 for f in package.build(board)}
-    there = present(device)
+    # An update has a version of its own, which is no difference.
+    updated = slot != package.SLOT
+    built = package.build(board, version if updated else None)
+    wanted = {package.placed(f, slot): f.sha256 for f in built}
+    there = present(device, slot=slot)
     lacking = sorted(p for p in wanted if p not in there)
     other = sorted(p for p in wanted if p in there and there[p] != wanted[p])
     stale = sorted(set(there) - set(wanted))
     if not lacking and not other and not stale:
-        return Check("files", True, f"all {len(wanted)} are those of this checkout, for {board}")
+        text = f"all {len(wanted)} are those of this checkout, for {board}"
+        if updated:
+            text += f", as version {version} in {slot}"
+        return Check("files", True, text)
     parts = [
         f"{len(paths)} {what} ({paths[0]}{', ...' if paths[1:] else ''})"
         for paths, what in ((lacking, "missing"), (other, "of another version"), (stale, "stale"))

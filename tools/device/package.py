@@ -75,6 +75,12 @@ def within(file: File) -> str | None:
     return file.path[len(SLOT) :] if file.path.startswith(SLOT + "/") else None
 
 
+def placed(file: File, slot: str) -> str:
+    """A file's path on a device that runs `slot`."""
+    path = within(file)
+    return file.path if path is None else slot + path
+
+
 def build(name: str, version: str | None = None) -> list[File]:
     """All files of a board, compiled by mpy-cross where MicroPython imports them; `version` is
     the firmware's if it is not to be the source's."""
