@@ -23,15 +23,9 @@ async def look(app, trial, now, late):
     if 0 < trial.end_ms < now:
         trial.end_ms = 0
         slots.note(stood=1)
-    links, trial.links = trial.links, 0
-    if trial.answered:
-        if not trial.end_ms:
-            version = slots.value.get("version")
-            slots.confirm()
-            app.up.emit("update", state="applied", version=version)
-            app.trial = None
+    if _confirmed(app, trial, slots):
         return
-    mute = slots.value.get("mute", 0) + links
+    mute = _mute(trial, slots)
     if not late and mute <= _MUTE:
         slots.note(mute=mute)
         return
@@ -39,3 +33,27 @@ async def look(app, trial, now, late):
 
     slots.undo("no answer over a link that is up")
     await restart(app, "undone", reason=slots.last[2])
+
+
+def excuse(app, trial):
+    """Before a wanted reset: keep what is new of the Trial, and have that boot not count. Raises
+    OSError."""
+    slots = kept(app, trial.image)
+    if not _confirmed(app, trial, slots):
+        boots = slots.value.get("boots", 0)
+        slots.note(mute=_mute(trial, slots), boots=max(0, boots - 1))
+
+
+def _confirmed(app, trial, slots):
+    if not (trial.answered and trial.stood):
+        return False
+    version = slots.value.get("version")
+    slots.confirm()
+    app.up.emit("update", state="applied", version=version)
+    app.trial = None
+    return True
+
+
+def _mute(trial, slots):
+    links, trial.links = trial.links, 0
+    return slots.value.get("mute", 0) + (0 if trial.answered else links)

@@ -52,6 +52,15 @@ class Trial:
         """True if this does not go on any more, as with a heap that is full: the watchdog's."""
         return now - self._seen_ms > STUCK_MS
 
+    @property
+    def stood(self):
+        """True once it has run for long enough."""
+        return not self.end_ms
+
+    def excuse(self):
+        """Have the reset that follows, a wanted one, not count; see `ended`."""
+        memory.borrow("updates.ended").excuse(self._app, self)
+
     async def run(self):
         """Watch over it until it is confirmed or given up."""
         app, up = self._app, self._app.up
@@ -60,7 +69,7 @@ class Trial:
             self._seen_ms = now = app.clock.uptime_ms()
             since = self._up_ms
             late = since is not None and not self.answered and now - since > self.confirm_ms
-            news = self.links or 0 < self.end_ms < now or self.answered and not self.end_ms
+            news = self.links or 0 < self.end_ms < now or self.answered and self.stood
             # Where memory is short nothing more can be loaded beside a connection.
             if late or news and (up.roomy or up.idle):
                 await memory.borrow("updates.ended").look(app, self, now, late)

@@ -162,6 +162,25 @@ async def test_where_memory_is_short_nothing_is_loaded_before_an_upload_is_done(
         Up.roomy, Up.idle = True, False
 
 
+async def test_a_wanted_reset_counts_no_boot_and_loses_nothing_of_what_was_seen():
+    app, slots = App(), Slots()
+    slots.value.update(stood=1, boots=2, mute=3)
+    t = app.trial = begin(app, slots)
+    assert t.stood
+    t.note(*UP)
+    t.excuse()
+    assert slots.value["boots"] == 1 and slots.value["mute"] == 4 and not slots.confirmed
+    t.note("completed", {})
+    t.excuse()
+    assert slots.confirmed and app.trial is None
+    assert app.up.events == [("update", {"state": "applied", "version": "2"})]
+    app, slots = App(), Slots()
+    t = app.trial = begin(app, slots)
+    t.note("completed", {})
+    t.excuse()
+    assert not (t.stood or slots.confirmed or slots.value["boots"])
+
+
 async def test_a_device_that_stays_offline_keeps_it():
     slots = await trial(3 * 3600)
     assert not slots.undone and not slots.confirmed and slots.value["stood"]
