@@ -3,6 +3,7 @@
 import sys
 
 from uploader import __version__, memory, owner
+from uploader.journal import Durable
 
 
 def of(app, now):
@@ -33,11 +34,13 @@ def of(app, now):
 
 
 def _update(app):
-    """The slot that is run, the one on trial, what came of the last update, what is to come."""
+    """The slot that is run, the one on trial, what came of the last update, what is to come; of
+    MicroPython's images what came of the last, and the version that is tried."""
     from updates import offer, slots
 
     try:
         kept = slots.Slots()
+        image = Durable(app.settings.state + "/image").value  # see updates.image
         wanted = offer.Kept(app.settings.state).value
         return {
             "slot": kept.on_trial or kept.run,
@@ -46,6 +49,8 @@ def _update(app):
             "pending": wanted.get("version") if wanted.get("url") else None,
             "tries": wanted.get("tries", 0),
             "failed": wanted.get("failed"),
+            "image": image.get("last") and image["last"][:3],
+            "image_tried": image.get("version") if image.get("try") else None,
         }
     finally:
         memory.forget("updates.slots", "updates.offer", "updates")

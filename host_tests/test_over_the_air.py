@@ -25,11 +25,15 @@ def key(tmp_path):
 def test_a_release_is_fetched_tried_and_confirmed_and_the_service_learns_of_it(
     cloud, tmp_path, key
 ):
-    device = Product(tmp_path, cloud, key)
+    device = Product(tmp_path, cloud, key, diagnostics=True)
     device.assign(product.firmware())
     with device:
         device.until(b"state=applied")
         assert device.status() == ["applied"]
+    (id,) = cloud.state.keys("device")
+    told = [b.said.diagnostics for b in cloud.state.beats(id, 9) if b.said.diagnostics]
+    assert told[-1]["update"] == {"slot": "/lib2", "trial": NEW}
+    assert "update" not in told[0]
     boots = [w for w in device.simulator.output.decode().splitlines() if " boot " in w]
     assert [f"version={NEW}" in line for line in boots] == [False, True]
     assert (device.root / "lib2/uploader/http.mpy").exists()
@@ -258,6 +262,8 @@ def test_an_image_is_fetched_over_a_power_cut_tried_and_confirmed(cloud, tmp_pat
     with device:
         device.until(b"state=applied")
         assert device.simulator.output.count(b"state=installed") == 1
+        status = run("status", "--port", device.simulator.path).stdout
+        assert "last image micropython-9.0.0 applied" in " ".join(status.split()), status
     kept = b"".join(path.read_bytes() for path in (device.root / "state").glob("update.?"))
     assert b"applied" in kept, "a heartbeat that offers it again would have it taken again"
     assert json.loads((device.root / "otadata").read_text()) == [1, "valid"]

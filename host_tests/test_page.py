@@ -178,6 +178,49 @@ def test_settings_that_were_changed_go_out_and_no_others(cloud, browser_page):
     page.get_by_text("no setting was changed").wait_for(timeout=10000)
 
 
+def test_a_release_is_added_assigned_called_off_and_seen_to_be_applied(
+    cloud, browser_page, tmp_path
+):
+    cloud.new_device("dev_7")
+    page = browser_page
+    page.goto(cloud.page_url)
+    assign = page.get_by_role("button", name="Assign")
+    assign.wait_for()
+    assert assign.is_disabled()
+    news = page.get_by_role("status")
+    bundle, other = tmp_path / "x.bundle", tmp_path / "other"
+    bundle.write_bytes(b'{"update":1,"version":"1.2.0"}\n' + bytes(range(256)))
+    other.write_bytes(b"\xe9\0\0")
+
+    def add(path):
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="Add a bundle").click()
+        chooser.value.set_files(path)
+
+    add(other)
+    news.get_by_text("other is no bundle").wait_for()
+    add(bundle)
+    news.get_by_text("Release 1.2.0: assign it").wait_for()
+    page.get_by_label("Release").select_option("1.2.0")
+    assign.click()
+    page.locator(".state.pending").wait_for()
+    page.get_by_role("button", name="Cancel").click()
+    page.locator(".state.cancelled").wait_for()
+    assign.click()
+    page.locator(".state.pending").wait_for()
+    manifest = beat(cloud)["firmware"]
+    assert manifest["version"] == "1.2.0" and manifest["size"] == bundle.stat().st_size
+    page.locator(".state.delivered").wait_for()
+    update = {"slot": "/lib", "pending": "1.2.0", "last": ["1.1.0", "undone", "it hung"]}
+    beat(cloud, firmware_version="1.0.0", diagnostics={"update": update})
+    page.get_by_text("1.1.0 undone: it hung").wait_for()
+    page.screenshot(path=tmp_path / "firmware.png", full_page=True)
+    update = {"slot": "/lib2", "last": ["1.2.0", "applied", ""]}
+    beat(cloud, firmware_version="1.2.0", diagnostics={"update": update})
+    page.locator(".state.applied").wait_for()
+    page.get_by_text("/lib2", exact=True).wait_for()
+
+
 def test_health_over_time_is_drawn_with_its_gaps(cloud, browser_page):
     cloud.new_device("dev_7")
     begin = cloud.service.now()

@@ -22,10 +22,13 @@ _TROUBLE = ("retry", "storage", "error", "microphone", "quarantined", "memory", 
 
 class Diagnostics:
     """Counts what is told of in events. `settings`, `store`; `device` (a Device) knows the
-    `reset_cause` and the firmware's version."""
+    `reset_cause` and the firmware's version. `slots` is how the files begin that tell which
+    firmware runs (main.py)."""
 
-    def __init__(self, settings, store, device):
+    def __init__(self, settings, store, device, slots="/slot"):
         self._store = store
+        self._kept = slots, settings.state + "/update"
+        self._update = None  # of updates, once that was read
         self._device = device
         self._learned = Durable(settings.state + "/diag")
         self._counts = {"errors": {}, "links": {}, "roots": {}, "updates": {}}
@@ -37,6 +40,8 @@ class Diagnostics:
 
     def note(self, event, info):
         """Count an event."""
+        if event == "update":
+            self._update = None
         if event == "gap":
             self._gaps = [self._gaps[0] + 1, self._gaps[1] + info["ms"]]
         elif event == "link" and info.get("code"):
@@ -84,7 +89,7 @@ class Diagnostics:
             return None
         if self._learned.value.get("off"):
             # Made small: what tells the least goes first.
-            for name in ("roots", "least", "links", "errors"):
+            for name in ("roots", "least", "links", "update", "errors"):
                 if len(json.dumps(report)) > _MAX_METADATA:
                     report.pop(name, None)
             self._store.aside["diagnostics"] = report
@@ -122,7 +127,26 @@ class Diagnostics:
         for sort in self._counts:
             if self._counts[sort]:
                 report[sort] = dict(self._counts[sort])
+        if self._update is None:
+            self._update = _update(*[Durable(path).value for path in self._kept])
+        if self._update:
+            report["update"] = self._update
         return report
+
+
+def _update(slot, wanted):
+    """The slot that runs, the version on trial or to be fetched, [version, outcome, reason] of the
+    last update: of what updates.slots and updates.offer keep. {} where there never was one."""
+    if not slot and not wanted:
+        return {}
+    found = {"slot": slot.get("try") or slot.get("run") or "/lib"}
+    if slot.get("try"):
+        found["trial"] = slot.get("version")
+    if wanted.get("url"):
+        found["pending"] = wanted.get("version")
+    if slot.get("last"):
+        found["last"] = slot["last"][:3]
+    return found
 
 
 _MOVING = ("uptime_ms", "least")  # what changes without anything having happened

@@ -2,11 +2,13 @@
 
 import json
 
-from _support import Link
+from _support import Link, folder
 from heartbeat import Beaten, Desk
 
 import uploader
 from uploader import Uploader
+from uploader.diagnostics import Diagnostics
+from uploader.journal import Durable
 
 
 class Picky(Beaten):
@@ -75,6 +77,33 @@ async def test_a_report_has_the_reset_the_heap_and_what_went_wrong_by_kind_and_c
     assert report["errors"] == {"http_500": 3, "retry": 1} and report["links"] == {"no_dhcp": 1}
     assert report["updates"] == {"undone": "2", "failed": "x" * 40}
     assert report["gaps"] == 2 and report["gaps_ms"] == 520
+
+
+def test_which_firmware_runs_what_is_to_come_and_what_came_of_the_last_is_told():
+    d = Patient(Picky())
+
+    def report():
+        told = Diagnostics(d.settings, d.store, uploader.Device(), slots=folder() + "/slot")
+        return told, told.due(None).get("update")
+
+    assert report()[1] is None
+    wanted = Durable(d.settings.state + "/update")
+    wanted.value.update(url="https://a.test/x", version="2")
+    wanted.save()
+    assert report()[1] == {"slot": "/lib", "pending": "2"}
+    slots = Durable(folder() + "/slot")
+    slots.value.update({"run": "/lib", "try": "/lib2", "version": "2", "boots": 1})
+    slots.save()
+    wanted.value.clear()
+    wanted.save()
+    told, found = report()
+    assert found == {"slot": "/lib2", "trial": "2"}
+    slots.value.clear()
+    slots.value.update({"run": "/lib2", "last": ["2", "applied", "", "id"]})
+    slots.save()
+    assert told.due(None)["update"] == found  # flash is not read each time
+    told.note("update", {"state": "applied", "version": "2"})
+    assert told.due(None)["update"] == {"slot": "/lib2", "last": ["2", "applied", ""]}
 
 
 async def test_what_did_not_change_is_sent_once():

@@ -13,6 +13,7 @@ from .shared import Shared
 from .state import new_id
 
 URL_LIFE_S = 3600
+MAX_BYTES = 16 * 1024**2  # of a release
 # The likely shapes: under which key, and the names of version, size, CRC-32 (how written), URL.
 SHAPES = {
     "firmware": ("version", "size", "crc32", "{:08x}", "url"),

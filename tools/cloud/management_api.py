@@ -7,13 +7,13 @@ from fastapi import APIRouter, Body, Depends, Query, Response
 
 from . import management as m
 from .errors import Refusal, document
+from .firmware import MAX_BYTES
 from .models import Recording, RecordingStatus
 from .service import Service
 from .settings import Settings
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 Offset = Annotated[int, Query(ge=0, le=1_000_000)]
-_MAX_FIRMWARE = 16 * 1024**2
 
 
 def router(service: Service) -> APIRouter:
@@ -167,7 +167,7 @@ def _firmware(service):
         version: Annotated[m.Version, Query()],
         data: Annotated[
             bytes,
-            Body(media_type="application/octet-stream", min_length=1, max_length=_MAX_FIRMWARE),
+            Body(media_type="application/octet-stream", min_length=1, max_length=MAX_BYTES),
         ],
     ) -> m.Release:
         """The documented way is the portal; the body is the `.bin`."""

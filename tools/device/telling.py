@@ -48,4 +48,9 @@ def updates(update: dict) -> str:
     if update["pending"]:
         text += f"; pending {update['pending']}"
         text += f", tried {update['tries']} times" if update["tries"] else ""
+    if update["image_tried"]:
+        text += f"; tries {update['image_tried']}"
+    if update["image"]:
+        version, outcome, reason = update["image"]
+        text += f"; last image {version} {outcome}" + (f" ({reason})" if reason else "")
     return text

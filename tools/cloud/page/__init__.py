@@ -4,15 +4,25 @@ API itself, with its documentation, is also there, under `/api`."""
 
 import re
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import Body, FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from .. import app as api
 from .. import errors
-from ..management import Command, CreateCommand, DeviceSettings
+from ..firmware import MAX_BYTES
+from ..management import (
+    Assign,
+    Assignment,
+    Command,
+    CreateCommand,
+    DeviceSettings,
+    Release,
+    Version,
+)
 from ..models import Beat
 from ..service import Service
 from ..settings import Settings
@@ -34,6 +44,7 @@ def build(service: Service) -> FastAPI:
     _views(page, service)
     _media(page, service)
     _steering(page, service)
+    _firmware(page, service)
     page.mount("/api", api.build(service))
     page.mount("/page", StaticFiles(directory=_HERE / "files"))
     return page
@@ -50,6 +61,7 @@ def _views(page, service):
         return {
             "devices": {d.id: _device(service, d) for d in service.devices.all()},
             "recordings": [r.model_dump(mode="json") for r in recordings],
+            "releases": [r.model_dump(mode="json") for r in service.firmware.releases()],
         }
 
     @page.get("/health/{device_id}")
@@ -121,3 +133,23 @@ def _steering(page, service):
     @page.patch("/devices/{device_id}/settings")
     def settings(device_id: str, body: Settings) -> DeviceSettings:
         return service.devices.change_settings(device_id, body)
+
+
+def _firmware(page, service):
+    @page.post("/releases", status_code=201)
+    def release(
+        version: Version,
+        data: Annotated[
+            bytes,
+            Body(media_type="application/octet-stream", min_length=1, max_length=MAX_BYTES),
+        ],
+    ) -> Release:
+        return service.firmware.release(version, data)
+
+    @page.post("/devices/{device_id}/firmware", status_code=201)
+    def assign(device_id: str, body: Assign) -> Assignment:
+        return service.firmware.assign(service.devices.get(device_id).id, body.release_id)
+
+    @page.delete("/devices/{device_id}/firmware/{assignment_id}")
+    def cancel(device_id: str, assignment_id: str) -> Assignment:
+        return service.firmware.cancel(device_id, assignment_id)

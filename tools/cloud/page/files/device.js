@@ -1,13 +1,15 @@
 // A device's card: what it says, its health, its commands, its settings. The card is made once
 // and its parts are drawn anew where they changed, so that nobody loses what they type.
 import { badge, clock, el, hour, news, send, words } from "/page/dom.js";
+import { firmwareForm, updates } from "/page/firmware.js";
 import { health } from "/page/health.js";
 import { settingsForm } from "/page/settings.js";
 
 export function deviceCard(id, first) {
   const title = el("h2"), said = el("div"), lives = el("div"), plot = el("div");
+  const firmware = firmwareForm(id);
   const card = el("section", { className: "card device" }, title, said, plot,
-    steering(id), lives, settingsForm(id, first.settings));
+    steering(id), lives, firmware, settingsForm(id, first.settings));
   let drawn = {};
 
   // Draws a part if what it shows changed since.
@@ -17,13 +19,14 @@ export function deviceCard(id, first) {
     drawn[name] = text;
     node.replaceChildren(...make(data));
   };
-  card.update = async device => {
+  card.update = async (device, releases) => {
     const name = device.said.device_name || id;
     part("title", [name, device.online, device.bound], title, () => [name,
       el("span", { className: "quiet", textContent: id + (device.bound ? "" : " · unbound") }),
       badge(device.online ? "online" : "offline")]);
-    part("said", [device.said, device.diagnostics, device.firmware], said, () => facts(device));
+    part("said", [device.said, device.diagnostics], said, () => facts(device));
     part("commands", device.commands, lives, () => commands(id, device.commands));
+    firmware.update(device.firmware, releases);
     if (drawn.last !== device.last) {
       drawn.last = device.last;
       const beats = await (await fetch(`/health/${encodeURIComponent(id)}`)).json();
@@ -39,7 +42,7 @@ function facts(device) {
     el("dt", { textContent: words(name) }), el("dd", { textContent: value })));
   for (const [key, value] of Object.entries(device.said))
     add(key, Array.isArray(value) ? value.join(", ") : value);
-  for (const a of device.firmware) add("firmware assigned", `${a.version}, ${a.status}`);
+  for (const [name, value] of updates(device.diagnostics?.update)) add(name, value);
   const more = device.diagnostics && el("details", {},
     el("summary", { textContent: "Diagnostics" }),
     el("div", { className: "quiet", textContent: JSON.stringify(device.diagnostics) }));

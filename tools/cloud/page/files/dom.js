@@ -24,12 +24,13 @@ export function news(text, bad = false) {
   line.className = bad ? "bad" : "";
 }
 
-// Sends JSON; says what went wrong where a person sees it. Returns the answer, or null.
+// Sends JSON, or a file as it is; says what went wrong where a person sees it. Returns the answer, or null.
 export async function send(method, path, body) {
+  const plain = body instanceof Blob;
+  const type = plain ? "application/octet-stream" : "application/json";
   try {
-    const answer = await fetch(path, { method,
-      headers: body ? { "Content-Type": "application/json" } : {},
-      body: body && JSON.stringify(body) });
+    const answer = await fetch(path, { method, headers: body ? { "Content-Type": type } : {},
+      body: body && !plain ? JSON.stringify(body) : body });
     const data = await answer.json();
     if (answer.ok) return data;
     news(data.error.message, true);

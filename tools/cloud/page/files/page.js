@@ -22,10 +22,10 @@ function recording(r) {
   return node;
 }
 
-function device([id, data]) {
+function device([id, data], releases) {
   if (!shown.has(id)) shown.set(id, [null, deviceCard(id, data)]);
   const [, node] = shown.get(id);
-  node.update(data);
+  node.update(data, releases);
   return node;
 }
 
@@ -36,7 +36,8 @@ async function update() {
     const n = state.recordings.length;
     count.textContent = n ? n + (n === 1 ? " recording" : " recordings") :
       "nothing has arrived yet";
-    place(document.getElementById("devices"), Object.entries(state.devices).map(device));
+    place(document.getElementById("devices"), Object.entries(state.devices).map(
+      d => device(d, state.releases)));
     place(document.getElementById("recordings"), state.recordings.map(recording));
   } catch (e) {
     count.textContent = "the cloud does not answer";
