@@ -145,8 +145,9 @@ class Board:
         assert result.returncode == 0, result.stderr
         return result.stdout.strip()
 
-    def drain(self, timeout_s=60) -> subprocess.CompletedProcess:
-        return self.run("drain", "--timeout", timeout_s)
+    def drain(self, tries=1000) -> subprocess.CompletedProcess:
+        """Upload what is pending, until it failed so many times."""
+        return self.run("drain", "--tries", tries)
 
     def status(self) -> dict:
         result = self.run("status")

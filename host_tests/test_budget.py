@@ -63,7 +63,7 @@ def test_a_whole_cycle_of_2_mib_fits_a_heap_of_96_kib(cloud, tmp_path, mpy):
         board = Board(folder, settings)
         data = os.urandom(2 << 20)
         board.add(board.file("a.opus", data))
-        cycle = micropython.report(BENCH / "cycle.py", mpy, board.config, heap="96k", timeout=60)
+        cycle = micropython.report(BENCH / "cycle.py", mpy, board.config, heap="96k", timeout=600)
         assert cycle["done"]
         recording = cloud.recordings()[-1]
         assert cloud.media_bytes(recording, recording.media[0]) == data

@@ -209,7 +209,7 @@ def test_make_cloud_starts_keeps_and_stops(tmp_path):
         assert drained.returncode == 0, drained.stdout
         seen += [line for line in drained.stdout.splitlines() if line.startswith("completed")]
         cloud.send_signal(signal.SIGINT)
-        assert "stopped" in cloud.communicate(timeout=30)[0]
+        assert "stopped" in cloud.communicate(timeout=120)[0]
         assert cloud.returncode == 0
     assert len(seen) == 2
     assert len(roots[0]) == 1 and roots[0][0] == roots[1][1] != roots[1][0]  # S3's stayed

@@ -50,7 +50,7 @@ class Encoder:
 
     def close(self):
         self._process.stdin.close()
-        assert self._process.wait(10) == 0
+        assert self._process.wait(60) == 0
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def by_ffmpeg(data):
     """Samples as ffmpeg reads them, every CRC checked."""
     options = ["-v", "error", "-err_detect", "crccheck+explode"]
     command = [imageio_ffmpeg.get_ffmpeg_exe(), *options, "-i", "pipe:0", "-f", "s16le", "pipe:1"]
-    result = subprocess.run(command, input=data, capture_output=True, timeout=60)
+    result = subprocess.run(command, input=data, capture_output=True, timeout=300)
     assert result.returncode == 0 and not result.stderr, result.stderr
     return numpy.frombuffer(result.stdout, "<i2")
 

@@ -148,7 +148,7 @@ def test_without_an_emulator_one_line_says_where_people_get_one(tmp_path, script
         env={**os.environ, "QEMU": str(qemu)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     lines = result.stdout.splitlines()
     assert result.returncode == 1 and len(lines) == 1, result.stdout + result.stderr

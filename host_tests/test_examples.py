@@ -39,7 +39,7 @@ def test_an_example_runs_as_it_stands(cloud, tmp_path, name):
     example = tmp_path / "example.py"
     example.write_text(EXAMPLES[name])
     script = ROOT / "host_tests/scripts/example.py"
-    out = micropython.run(script, example, tmp_path, heap="2m", timeout=60)
+    out = micropython.run(script, example, tmp_path, heap="2m", timeout=600)
     assert len(cloud.recordings()) == 1, out
     (recording,) = cloud.recordings()
     assert recording.status == "uploaded" and len(recording.media) == MEDIA[name], out

@@ -43,7 +43,7 @@ class Field(Line):
         self.proxy.gate = lambda: modem.link
         scenario = json.dumps({"files": files, **scenario})
         args = (self.config, modem.path, modem.control, scenario)
-        out = micropython.run(BOARD, *args, timeout=200)
+        out = micropython.run(BOARD, *args, timeout=900)
         for secret in (self.settings["device_token"], "X-Amz-", "12345678"):
             assert secret not in out
         print(out)

@@ -111,7 +111,7 @@ def test_the_kernels_own_tcp_gets_on_with_the_relays(scenario, loss, expected):
         + [scenario],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=600,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
     )
     assert result.returncode == 0, result.stdout + result.stderr

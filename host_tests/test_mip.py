@@ -15,7 +15,7 @@ CYCLE = ROOT / "tools/bench/mpy/cycle.py"
 
 def uploads(cloud, board, folder):
     board.add(board.file("a.opus", b"sound" * 2000))
-    cycle = micropython.report(CYCLE, folder, board.config, heap="4m", timeout=60)
+    cycle = micropython.report(CYCLE, folder, board.config, heap="4m", timeout=600)
     return cycle["done"] and cloud.recordings()[-1].status == "uploaded"
 
 

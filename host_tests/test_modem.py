@@ -16,7 +16,7 @@ def dial(modem, family="sim7600", attempts=1, calls=1, state="/nonexistent", **s
     """What the device reports of its attempts to bring the link up."""
     settings = json.dumps({"state": str(state), **settings})
     args = (modem.path, modem.control, family, settings, attempts, calls)
-    report = micropython.report(DIAL, *args, timeout=100)
+    report = micropython.report(DIAL, *args, timeout=600)
     assert not report["crashed"] and not report["up_after"]
     return report
 

@@ -30,7 +30,7 @@ def device():
 
     yield ask
     process.stdin.close()
-    process.wait(10)
+    process.wait(60)
 
 
 LABEL = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)

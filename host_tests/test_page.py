@@ -28,6 +28,7 @@ def browser_page(cloud):
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 900, "height": 900})
+        page.set_default_timeout(120_000)
         errors, elsewhere = [], []
         page.on("pageerror", lambda e: errors.append(str(e)))
         page.on(
@@ -55,8 +56,8 @@ def test_recordings_appear_by_themselves_with_player_and_pictures(
     )
     assert board.drain().returncode == 0
     card = page.locator(".recording")
-    card.wait_for(timeout=10000)
-    page.locator(".state.uploaded").wait_for(timeout=10000)
+    card.wait_for()
+    page.locator(".state.uploaded").wait_for()
     assert "A walk <b>outside</b>" in card.inner_text()
     assert page.locator("#count").inner_text() == "1 recording"
     # The pictures stand where they were taken on the recording's time line.
@@ -101,7 +102,7 @@ def test_heartbeats_show_and_change(cloud, browser_page):
             verify=cloud.authority.client_context(),
         )
         assert answer.status_code == 200
-        page.locator(".device dd", has_text=str(percent)).wait_for(timeout=10000)
+        page.locator(".device dd", has_text=str(percent)).wait_for()
     text = page.locator(".device", has_text="Field 7").inner_text()
     assert "-77" in text and "81" not in text
 
@@ -115,7 +116,7 @@ def test_a_recording_is_started_stopped_and_called_off_with_the_keyboard_alone(c
     page = browser_page
     page.goto(cloud.page_url)
     card = page.locator(".device")
-    card.wait_for(timeout=10000)
+    card.wait_for()
 
     def press(name):
         """Go on with Tab until that button has the focus, then press it."""
@@ -128,20 +129,20 @@ def test_a_recording_is_started_stopped_and_called_off_with_the_keyboard_alone(c
     page.get_by_label("At most, min").fill("5")
     page.locator("h1").click()
     press("Start recording")
-    card.locator(".commands .state.pending").wait_for(timeout=10000)
+    card.locator(".commands .state.pending").wait_for()
     (command,) = beat(cloud, device_state="idle")["commands"]
     assert command["type"] == "start_recording"
     assert command["params"] == {"max_duration_sec": 300, "upload_immediately": True}
-    card.locator(".commands .state.delivered").wait_for(timeout=10000)
+    card.locator(".commands .state.delivered").wait_for()
     beat(cloud, device_state="recording")
-    card.locator(".commands .state.executed").wait_for(timeout=10000)
+    card.locator(".commands .state.executed").wait_for()
 
     press("Stop recording")
-    card.locator("li", has_text="stop recording").locator(".pending").wait_for(timeout=10000)
+    card.locator("li", has_text="stop recording").locator(".pending").wait_for()
     press("Cancel")
-    card.locator("li", has_text="stop recording").locator(".cancelled").wait_for(timeout=10000)
+    card.locator("li", has_text="stop recording").locator(".cancelled").wait_for()
     press("Stop recording")
-    card.locator(".commands .pending").wait_for(timeout=10000)
+    card.locator(".commands .pending").wait_for()
     (command,) = beat(cloud, device_state="recording")["commands"]
     assert command["type"] == "stop_recording"
     assert "next heartbeat" in page.get_by_role("status").inner_text()
@@ -160,7 +161,7 @@ def test_settings_that_were_changed_go_out_and_no_others(cloud, browser_page):
     page.get_by_label("Streaming chunk, KB").fill("64")
     page.get_by_label("WiFi off after, s").fill("5")
     save.click()
-    page.locator("#news.bad").wait_for(timeout=10000)  # the service refuses 5
+    page.locator("#news.bad").wait_for()  # the service refuses 5
     assert "10-2540" in page.locator("#news").inner_text()
     page.get_by_label("WiFi off after, s").fill("180")
     page.get_by_label("Only in off-peak hours").check()
@@ -168,14 +169,14 @@ def test_settings_that_were_changed_go_out_and_no_others(cloud, browser_page):
     page.get_by_label("Time zone").fill("Europe/Berlin")
     page.get_by_label("Networks, best first").select_option("cellular,wifi,ble")
     save.click()
-    page.get_by_text("the settings go out").wait_for(timeout=10000)
+    page.get_by_text("the settings go out").wait_for()
     night = {"enabled": True, "start": "23:30", "end": "06:00", "timezone": "Europe/Berlin"}
     assert beat(cloud)["settings"] == {
         "connection": {"upload_network_preference": ["cellular", "wifi", "ble"]},
         "upload": {"mode": "wifi_only", "streaming_chunk_kb": 64, "off_peak_hours": night},
     }
     save.click()
-    page.get_by_text("no setting was changed").wait_for(timeout=10000)
+    page.get_by_text("no setting was changed").wait_for()
 
 
 def test_a_release_is_added_assigned_called_off_and_seen_to_be_applied(
@@ -233,7 +234,7 @@ def test_health_over_time_is_drawn_with_its_gaps(cloud, browser_page):
     page = browser_page
     page.goto(cloud.page_url)
     battery = page.get_by_role("img", name="battery: from 90 to 81 %, lowest 81, highest 90")
-    battery.wait_for(timeout=10000)
+    battery.wait_for()
     path = battery.locator("path").get_attribute("d")
     assert path.count("M") == 1 and path.count("L") == 9
     signal = page.get_by_role("img", name="signal: from -70 to -79 dBm")
@@ -250,7 +251,7 @@ def test_the_page_fits_a_telephone_and_its_buttons_a_finger(cloud, browser_page,
     page = browser_page
     page.set_viewport_size({"width": 360, "height": 740})
     page.goto(cloud.page_url)
-    page.locator(".commands li").wait_for(timeout=10000)
+    page.locator(".commands li").wait_for()
     page.locator("summary", has_text="Settings").click()
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     for control in page.locator("button, select, summary, input:not([type=checkbox])").all():

@@ -57,7 +57,7 @@ class Product:
         """Whether the service takes the device for recording."""
         return self._backend.get("/devices/dev_demo/state").json()["recording"]["active"]
 
-    def wait(self, true, seconds=30):
+    def wait(self, true, seconds=300):
         """Poll: what happens on the device has no other end to wait at."""
         end = time.monotonic() + seconds
         while not true():
@@ -69,7 +69,7 @@ class Product:
 
     def close(self):
         self._process.stdin.close()
-        assert self._process.wait(10) == 0, self.log
+        assert self._process.wait(300) == 0, self.log
         self._out.close()
 
 

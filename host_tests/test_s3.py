@@ -180,6 +180,6 @@ def test_make_cloud_says_why_it_can_not_use_an_s3(tmp_path):
     config = ("--config", tmp_path / "config.json")
     for url, words in (("ftp://x", "not the address"), ("http://127.0.0.1:9", "connect")):
         command = [sys.executable, "-m", "tools.cloud", "--s3", url, *config]
-        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600)
         assert result.returncode == 1 and words in " ".join(result.stdout.split())
         assert "Traceback" not in result.stdout + result.stderr

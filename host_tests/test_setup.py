@@ -61,6 +61,7 @@ def phone():
     with sync_playwright() as p:
         browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport=PHONE, device_scale_factor=2)
+        page.set_default_timeout(120_000)
         errors = []
         page.on("pageerror", lambda e: errors.append(str(e)))
         yield page
@@ -86,7 +87,7 @@ def test_telephones_find_the_page_by_themselves(device):
         port = int(re.search(rb"names at (\d+)", device.output)[1])
         query = dns.message.make_query(host, "A")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-            s.settimeout(10)
+            s.settimeout(60)
             s.sendto(query.to_wire(), ("127.0.0.1", port))
             told = dns.message.from_wire(s.recv(512))
         assert query.is_response(told)
@@ -116,7 +117,7 @@ def test_a_device_is_set_up_with_a_telephone_and_reaches_the_service(
     page.get_by_role("meter", name="level").wait_for()
     page.get_by_role("button", name="Record 3 s").click()
     sound = page.locator("audio")
-    sound.wait_for(timeout=20000)
+    sound.wait_for()
     seconds = sound.evaluate(
         "a => new Promise(r => a.duration ? r(a.duration)"
         " : a.onloadedmetadata = () => r(a.duration))"
@@ -166,7 +167,7 @@ def test_ctrl_c_ends_it_for_the_tools(device):
         ["mpremote", "connect", device.path, "resume", "exec", "print(6 * 7)"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         cwd=ROOT,
     )
     assert "42" in result.stdout, result.stderr

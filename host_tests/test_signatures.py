@@ -57,7 +57,7 @@ def device():
 
     yield ask
     process.stdin.close()
-    process.wait(10)
+    process.wait(60)
 
 
 def test_sha512_of_every_length_around_its_blocks_is_hashlibs(device):

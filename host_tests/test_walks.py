@@ -79,7 +79,7 @@ class Clone:
             **more,
         )
 
-    def run(self, line, seconds=120):
+    def run(self, line, seconds=900):
         """What a command line prints; it must succeed."""
         process = self.start(line, stdin=subprocess.DEVNULL)
         out, _ = process.communicate(timeout=seconds)
@@ -115,7 +115,7 @@ def running_cloud(clone):
     assert page, "the cloud did not begin"
     yield page[1]
     os.killpg(process.pid, 2)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_cloud_and_simulator(clone, running_cloud):
         assert re.search(r"pending +0 recordings", out)
     finally:
         os.killpg(process.pid, 2)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
     walked("cloud and simulator")
 
 

@@ -59,7 +59,9 @@ def _found(name: str, variable: str) -> str:
 def facts() -> dict:
     """The interpreter's `version`, `word_bits`, and whether its floats are `single_float`."""
     code = "import sys;print(sys.implementation[1][:3],sys.maxsize>1<<32,1/3==1/3+1e-10,sep=';')"
-    result = subprocess.run([interpreter(), "-c", code], capture_output=True, text=True, timeout=60)
+    result = subprocess.run(
+        [interpreter(), "-c", code], capture_output=True, text=True, timeout=300
+    )
     version, wide, single = result.stdout.strip().split(";")
     return {
         "version": ".".join(re.findall(r"\d+", version)),
@@ -91,7 +93,7 @@ def command(script: Path | str, *args, heap: str | None = None, binary=None) -> 
     return [binary or interpreter(), *limit, str(script), *map(str, args)]
 
 
-def attempt(script, *args, heap=None, binary=None, timeout: float = 120, **more):
+def attempt(script, *args, heap=None, binary=None, timeout: float = 600, **more):
     """Run a script that may fail; a subprocess.CompletedProcess with its output as text. Raises
     subprocess.TimeoutExpired after `timeout` seconds; `more` goes to subprocess.run."""
     more = {"capture_output": True, "text": True, **more}
@@ -125,7 +127,7 @@ def start(script, *args, heap=None, **more) -> subprocess.Popen:
 def architecture(interpreter: str) -> str | None:
     """What mpy-cross's -march calls the machine code that an interpreter takes; None if none."""
     code = "import sys; print(getattr(sys.implementation, '_mpy', 0) >> 10 & 15)"
-    result = subprocess.run([interpreter, "-c", code], capture_output=True, text=True, timeout=60)
+    result = subprocess.run([interpreter, "-c", code], capture_output=True, text=True, timeout=300)
     return _ARCHITECTURES[int(result.stdout)]
 
 
@@ -145,7 +147,7 @@ def compile(source: Path, target: Path, *flags: str):
         with tempfile.TemporaryDirectory(dir=_CACHE) as folder:
             made = Path(folder) / "made.mpy"
             line = [compiler(), *flags, "-o", made, source]
-            result = subprocess.run(line, capture_output=True, text=True, timeout=60)
+            result = subprocess.run(line, capture_output=True, text=True, timeout=300)
             if result.returncode:
                 raise CompileError(f"mpy-cross refused {source.name}: {result.stderr.strip()}")
             made.replace(kept)

@@ -114,13 +114,18 @@ def is_file(path):
 
 
 def parse_drain(args):
-    """Seconds that `drain` may take."""
-    found, rest = options_of(args, ("timeout",))
+    """(seconds that `drain` may take, how often it may fail)."""
+    found, rest = options_of(args, ("timeout", "tries"))
     if rest:
         raise UsageError("drain takes no %r" % rest[0])
-    text = found.get("timeout", "300")
+    seconds = number("--timeout", found.get("timeout", "300"), "a whole number of seconds")
+    return seconds, number("--tries", found.get("tries", "10000000"), "a whole number")
+
+
+def number(name, text, what):
+    """The value of an option, from 1 on."""
     if not text.isdigit() or not 0 < int(text) <= 10000000:
-        raise UsageError("--timeout must be a whole number of seconds, not %r" % text)
+        raise UsageError("%s must be %s, not %r" % (name, what, text))
     return int(text)
 
 

@@ -13,7 +13,7 @@ from uploader.errors import ConfigError, MediaTypeError, StorageError
 USAGE = """\
 micropython cli.py CONFIG.json add [--name N] [--started-at T] [--ended-at T]
                                [--metadata JSON|@FILE] FILE[=CONTENT_TYPE[@CAPTURED_AT]] ...
-micropython cli.py CONFIG.json drain [--timeout S]
+micropython cli.py CONFIG.json drain [--timeout S] [--tries N]
 micropython cli.py CONFIG.json status
 micropython cli.py CONFIG.json quarantined
 micropython cli.py CONFIG.json held

@@ -34,14 +34,49 @@ def add(settings, options):
     return 0
 
 
-def drain(settings, timeout_s):
+def drain(settings, options):
     """Upload what is pending."""
+    timeout_s, tries = options
     with Locked(settings):
         show = Terminal() if is_terminal() else Lines()
-        up = Uploader(settings, open_store(settings), [HostLink()], show.event)
-        empty = asyncio.run(up.drain(timeout_s))
+        enough = Enough(tries, show.event)
+        up = Uploader(settings, open_store(settings), [HostLink()], enough.event)
+        empty = asyncio.run(enough.of(up.drain(timeout_s)))
         show.done()
         return 0 if empty else 1
+
+
+class Enough:
+    """Ends what fails so many times; events go on to `show`."""
+
+    def __init__(self, tries, show):
+        self._left = tries
+        self._show = show
+        self._end = asyncio.Event()
+
+    def event(self, name, info):
+        """Show an event, and count it if something failed and is to be tried again."""
+        self._show(name, info)
+        if name == "retry":
+            self._left -= 1
+            if self._left <= 0:
+                self._end.set()
+
+    async def of(self, draining):
+        """What `draining` gives; False if it failed often enough."""
+        task = asyncio.create_task(draining)
+
+        async def watch():
+            await self._end.wait()
+            task.cancel()
+
+        watching = asyncio.create_task(watch())
+        try:
+            return await task
+        except asyncio.CancelledError:
+            return False
+        finally:
+            watching.cancel()
 
 
 def status(settings, _):

@@ -97,7 +97,7 @@ class Proxy:
         self._loop.close()
 
     def _call(self, coroutine):
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(120)
 
     def begin(self, *strikes: Strike):
         """Forget what passed; wait for these faults."""

@@ -148,7 +148,7 @@ class Modem:
             return act()
         done = Future()
         self._requests.put((act, done))
-        return done.result(10)
+        return done.result(60)
 
     # The loop
 

@@ -33,6 +33,7 @@ class Simulator:
         self._cut = False
         self._limit = None  # how the watchdog is being armed, digits so far
         self.watched_s = None  # within which it has to be fed
+        self.feeds = 0  # how often it was
         self._fed = 0.0
 
     def __enter__(self):
@@ -103,6 +104,7 @@ class Simulator:
             self._limit += chr(c)
         elif c == _FED:
             self._fed = time.monotonic()
+            self.feeds += 1
         elif c in (_WAITING, _RUNNING):
             self._ready = True
             self._running = c == _RUNNING

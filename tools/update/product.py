@@ -122,7 +122,7 @@ class Product:
             self.cloud.service.firmware.assign(device, release.id)
         return data
 
-    def until(self, text: bytes, seconds: float = 120, times: int = 1):
+    def until(self, text: bytes, seconds: float = 600, times: int = 1):
         """Wait until the device has said `text` so many times. Raises TimeoutError."""
         end = time.monotonic() + seconds
         while self.simulator.output.count(text) < times:
@@ -144,7 +144,7 @@ def harmed(folder: Path, cloud: Cloud, key: bundle.Key, harm: str) -> str:
     product.assign(firmware(harm=harm))
     with product:
         product.until(b"state=installed")
-        product.until(b"state=undone", 200)
+        product.until(b"state=undone")
         product.until(b"heartbeat state=sent", times=2)
         said = product.simulator.output.decode(errors="replace").splitlines()
         boots = [line for line in said if " boot " in line]

@@ -19,7 +19,7 @@ def main():
     settings = load_config(sys.argv[2])
     store = Store(settings)
     up = Uploader(settings, store, [HostLink()])
-    done = asyncio.run(up.drain(60))
+    done = asyncio.run(up.drain(300))
     print(json.dumps({"done": done, "connections": up.sending.http.connections_opened}))
 
 

@@ -139,11 +139,11 @@ def live(expect):
     store, up = boot()
     record(store, expect, 1, [2500])
     record(store, expect, 2, [900, 1300])
-    assert asyncio.run(up.drain(60))
+    assert asyncio.run(up.drain(600))
     record(store, expect, 3, [3000])
     store, up = boot()
     record(store, expect, 4, [600])
-    assert asyncio.run(up.drain(60))
+    assert asyncio.run(up.drain(600))
     record(store, expect, 5, [2100], end=False)
 
 
@@ -156,7 +156,7 @@ def recover(flash):
     """Boot again and upload what is there."""
     mount(flash)
     store, up = boot()
-    asyncio.run(up.drain(60))
+    asyncio.run(up.drain(600))
 
 
 def until_cut(flash, life):
@@ -190,7 +190,7 @@ def one(number, second):
     flash = flash.revive()
     mount(flash)
     store, up = boot()
-    report["drained"] = asyncio.run(up.drain(60))
+    report["drained"] = asyncio.run(up.drain(600))
     report["strays"] = strays()
     # Numbers are not used again: the next capture id is new.
     recording = store.begin("next")

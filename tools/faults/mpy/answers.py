@@ -131,7 +131,7 @@ class Run:
         self.store = store
         http = WiredHttp(self.service.handle, settings)
         self.up = Uploader(settings, store, [HostLink()], self._event, http=http)
-        self.done = asyncio.run(self.up.drain(30))
+        self.done = asyncio.run(self.up.drain(600))
 
     def _ticks(self):
         return self.virtual[0] & 0x3FFFFFFF

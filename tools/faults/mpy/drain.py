@@ -47,7 +47,7 @@ async def main():
     settings = load_config(sys.argv[2])
     store = Store(settings, Clock(ticks_ms=ticks, sleep_ms=sleep_ms))
     up = Uploader(settings, store, [HostLink()], event)
-    done = await up.drain(60)
+    done = await up.drain(600)
     print(json.dumps({"done": done, "waits": waits, "events": events, "reasons": reasons}))
 
 
