@@ -1,12 +1,13 @@
 """What a bundle is made of, and what a device makes of one."""
 
+import hashlib
 import json
 
 import pytest
 from conftest import ROOT
 
 from tools import micropython
-from tools.device import bundle, package
+from tools.device import bundle, package, trust
 from tools.device.connection import DeviceError
 from tools.device.package import File
 
@@ -101,6 +102,12 @@ def test_make_bundle_signs_the_boards_own_firmware_as_the_version_that_it_says(t
     assert set(files) == set(built)
     changed = [p for p, f in built.items() if files[p] != f.sha256]
     assert changed == ["uploader/__init__.mpy"], "the version is stamped into this one alone"
+    data = bundle.build("unix", key, "7.8.9", roots=True)
+    with_roots = read(tmp_path, data, key, board="unix")["files"]
+    listed, certificates = trust.bundle([])
+    for path, content in (("roots.txt", listed), ("roots.der", certificates)):
+        assert with_roots.pop(path) == hashlib.sha256(content).hexdigest()
+    assert with_roots == files
     assert (tmp_path / "key.pem").stat().st_mode & 0o077 == 0
     with pytest.raises(DeviceError, match="exists"):
         bundle.new_key(tmp_path / "key.pem")

@@ -1,9 +1,10 @@
 """Trust that outlasts a certificate authority: other roots, tried when the usual ones fail.
 
 The setting `root_bundle` names two files: `.der` has root certificates one after another, `.txt` a
-line for each: offset, length, fingerprint, name. One is tried for a host only if its certificate
-is "not trusted" and nothing else is wrong with it (mbedTLS, x509.h: X509_CRT_ERROR_INFO), by
-itself, a few a round. What worked is remembered for that host alone.
+line for each: offset, length, fingerprint, name. An update may bring such files, too: they lie
+beside the firmware that they came with, and come after the setting's. One is tried for a host only
+if its certificate is "not trusted" and nothing else is wrong with it (mbedTLS, x509.h:
+X509_CRT_ERROR_INFO), by itself, a few a round. What worked is remembered for that host alone.
 """
 
 import gc
@@ -18,6 +19,8 @@ from .journal import Durable
 _ROUND = const(4)  # handshakes, each a second or two of arithmetic
 _PACE_MS = const(300000)
 _HOSTS = const(4)  # remembered at most
+# What an update brought: /lib2/roots of /lib2/uploader/trust.mpy.
+BROUGHT = __file__.rpartition("uploader/")[0] + "roots"
 _NEXT = "next"  # beside the hosts, which have a colon in them
 _NOT_TRUSTED = "not correctly signed by the trusted CA"
 
@@ -33,11 +36,24 @@ def roots(path):
         pass  # no bundle, or one cut short: there is nothing more to try
 
 
+def _all(settings):
+    for path in (settings.root_bundle, BROUGHT):
+        for found in roots(path):
+            yield path, found
+
+
+def _has(path, fingerprint):
+    for found in roots(path):
+        if found[0] == fingerprint:
+            return True
+    return False
+
+
 def context(settings, fingerprint):
     """An SSLContext that trusts the root of that fingerprint alone, None if there is none."""
-    for found, _, offset, length in roots(settings.root_bundle):
+    for path, (found, _, offset, length) in _all(settings):
         if found == fingerprint:
-            der = _read(settings.root_bundle, offset, length)
+            der = _read(path, offset, length)
             return der and _context(der)
     return None
 
@@ -139,14 +155,12 @@ class Search:
             else:
                 left -= 1
                 yield None, "", None
-        for i, (fingerprint, name, offset, length) in enumerate(roots(self._settings.root_bundle)):
+        setting = self._settings.root_bundle
+        for i, (path, (fingerprint, name, offset, length)) in enumerate(_all(self._settings)):
             if i != self._next:
                 continue
-            der = (
-                None
-                if fingerprint == current
-                else _read(self._settings.root_bundle, offset, length)
-            )
+            again = fingerprint == current or path == BROUGHT and _has(setting, fingerprint)
+            der = None if again else _read(path, offset, length)
             if not der:
                 self._next += 1
                 continue

@@ -9,6 +9,16 @@ from uploader.errors import TransportError
 LOST = "certificate refused: The certificate is not correctly signed by the trusted CA"
 
 
+def write(name, numbers):
+    """A bundle of the roots of these numbers."""
+    with open(folder() + "/%s.der" % name, "wb") as f:
+        for i in numbers:
+            f.write(b"root%02d" % i)
+    with open(folder() + "/%s.txt" % name, "w") as f:
+        for at, i in enumerate(numbers):
+            f.write("%d 6 %016x Root %d\n" % (6 * at, i, i))
+
+
 class Hosts:
     """What a host shows: `attempt` succeeds under `root` alone. A root is known by its bytes,
     so that no certificate is needed."""
@@ -18,12 +28,7 @@ class Hosts:
         self.tried = []
         self.own = {}
         self.error = TransportError("cert", LOST)
-        with open(folder() + "/bundle.der", "wb") as f:
-            for i in range(count):
-                f.write(b"root%02d" % i)
-        with open(folder() + "/bundle.txt", "w") as f:
-            for i in range(count):
-                f.write("%d 6 %016x Root %d\n" % (6 * i, i, i))
+        write("bundle", range(count))
         self.settings = settings(storage=folder(), root_bundle=folder() + "/bundle")
         self.ticks = Ticks()
         self.search = trust.Search(self.settings, "api.test", self.ticks.ticks_ms)
@@ -72,6 +77,19 @@ async def test_four_roots_a_round_and_a_round_in_five_minutes():
     assert await h.find() == ("answer", "Root 9")
     assert h.tried == [b"root08", b"root09"]
     assert trust.Durable(h.settings.state + "/trust").value == {"api.test": "%016x" % 9}
+
+
+async def test_roots_that_an_update_brought_come_after_the_others_and_once():
+    before, trust.BROUGHT = trust.BROUGHT, folder() + "/brought"
+    try:
+        h = hosts(2)
+        write("brought", (1, 7, 0, 8))
+        h.root = b"root08"
+        assert await h.find() == ("answer", "Root 8")
+        assert h.tried == [b"root00", b"root01", b"root07", b"root08"], h.tried
+        assert trust.context(h.settings, "%016x" % 8) == b"root08"
+    finally:
+        trust.BROUGHT = before
 
 
 async def test_a_search_that_was_cut_by_a_reboot_goes_on_where_it_was():

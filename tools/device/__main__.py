@@ -154,6 +154,7 @@ def bundle(
     new_key: Annotated[bool, typer.Option(help="Make that key first.")] = False,
     version: Annotated[str | None, typer.Option(help="In place of the source's.")] = None,
     downgrade: Annotated[bool, typer.Option(help="Let it replace a newer one, too.")] = False,
+    roots: Annotated[bool, typer.Option(help="With root certificates, as of today.")] = False,
     url: Annotated[str | None, typer.Option(help="Where it will lie: a signed manifest.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write it.")] = None,
     micropython: Annotated[
@@ -169,7 +170,7 @@ def bundle(
         version, data = bundling.build_image(name, pair, micropython, downgrade)
     else:
         version = version or package.version()
-        data = bundling.build(name, pair, version, downgrade)
+        data = bundling.build(name, pair, version, downgrade, roots)
     out = out or package.ROOT / f"build/{name}-{version}.bundle"
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(data)

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from . import package, partitions
 from .connection import MIN_VERSION, DeviceError
 from .package import File
+from .trust import bundle as trusted
 
 WBITS = 12  # of deflate's window, 4 KB: a file of the firmware is hardly larger
 _STORED = 16384  # the device's limit of what it unpacks
@@ -154,12 +155,18 @@ def announce(key: Key, url: str, version: str, data: bytes) -> dict:
     return {"manifest": text, "signature": key.sign(text.encode()).hex()}
 
 
-def build(name: str, key: Key, version: str | None = None, downgrade: bool = False) -> bytes:
-    """The bundle of a board's firmware, as `version` (None: as the source says)."""
+def build(
+    name: str, key: Key, version: str | None = None, downgrade: bool = False, roots: bool = False
+) -> bytes:
+    """The bundle of a board's firmware, as `version` (None: as the source says); with `roots` that
+    of root certificates (firmware/uploader/trust.py) is in it, as this machine knows them today."""
     version = version or package.version()
     files = [
         File(path, f.data) for f in package.build(name, version) if (path := package.within(f))
     ]
+    if roots:
+        listed, certificates = trusted([])
+        files += [File("/roots.txt", listed), File("/roots.der", certificates)]
     return make(files, key, board_name(name), version, downgrade=downgrade)
 
 
