@@ -81,10 +81,11 @@ def begin(app, slots, wanted=None):
     return boot.begin(app, slots, False, wanted or {})
 
 
-async def trial(seconds, *events):
-    """Run one for so long; `events` are (second, event, info). The Slots."""
+async def trial(seconds, *events, wanted=None):
+    """Run one for so long; `events` are (second, event, info), `wanted` is as for `begin`. The
+    Slots."""
     app, slots = App(), Slots()
-    t = app.trial = begin(app, slots)
+    t = app.trial = begin(app, slots, wanted)
     assert isinstance(t, Trial)
     assert app.up.reported == 1 and app.board.opened is False
     ended = []
@@ -136,6 +137,13 @@ async def test_a_link_that_stays_mute_ends_it_after_its_time():
     assert "no answer" in slots.undone and not slots.confirmed
     # One that needs no bringing up shows by what fails.
     assert (await trial(920, (5,) + FAILED)).undone
+
+
+async def test_an_answer_counts_however_long_it_has_to_run():
+    answer = ("heartbeat", {"state": "sent"})
+    slots = await trial(1500, (2,) + UP, (5,) + answer, wanted={"stood_s": 2000})
+    assert not slots.undone and not slots.confirmed
+    assert (await trial(2010, (2,) + UP, (5,) + answer, wanted={"stood_s": 2000})).confirmed
 
 
 async def test_links_that_come_and_go_without_an_answer_end_it_too():
