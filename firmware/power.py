@@ -15,6 +15,8 @@ _MAX = const(2048)  # MICROPY_HW_RTC_USER_MEM_MAX
 _WINDOW_S = const(7200)
 RESETS = 5  # in a row are one
 WAKES = ("timer", "pin", "wake")
+# Marks of resets from one boot to the other, see `switch`.
+SWITCHES = ("send", "record")
 
 
 def load():
@@ -54,14 +56,14 @@ def mark(why):
 def begin(board, now_s):
     """What `App` is to know of this boot, at `now_s` of the machine's clock, as a dict: `by` (see
     `_cause`) and, of our own reset, `mark`; `resets`, how many came one after the other; `pin`,
-    whether a pin can wake the board; `kept`, which `save` takes; of a wake, `up`: what the last
-    `sleep` kept, and `slept_s`."""
+    whether a pin can wake the board; `kept`, which `save` takes; of a wake or a switch, `up`: what
+    the last `sleep` or `switch` kept, and `slept_s`."""
     kept = load()
     told = kept.pop("mark", None)
     by = _cause(told)
     boot = {"by": by, "mark": told if by == "reset" else None, "pin": wakes(board), "kept": kept}
     up = kept.pop("up", None)
-    if by in WAKES:
+    if by in WAKES or boot["mark"] in SWITCHES:
         boot["up"] = up
         if up:
             slept = now_s - up["at"]
@@ -116,6 +118,8 @@ def wakes(board):
 def tell(boot, name, emit):
     """Tell by `emit(event, **info)` of the boot of the board `name`, and why it was."""
     by = boot["by"]
+    if boot.get("mark") in SWITCHES:
+        return
     if boot.get("up"):
         emit("wake", by=by, why=boot["kept"].get("why"), slept_s=boot["slept_s"])
         return
@@ -140,18 +144,36 @@ def sleep(boot, up, now_s, seconds):
     what the Uploader `up` knows is kept. Returns at once where nothing would wake the board."""
     import machine
 
-    from uploader import asleep
-
-    kept = boot["kept"]
-    kept["up"] = asleep.pack(up)
-    kept["up"].update({"at": now_s, "seconds": seconds})
-    save(kept)
-    memory.forget(asleep.__name__)
+    _keep(boot["kept"], up, now_s, seconds)
     # Without a time, and with 0, only a pin wakes it.
     if seconds is not None:
         machine.deepsleep(max(1, int(seconds * 1000)))
     elif boot["pin"]:
         machine.deepsleep()
+
+
+def switch(app, mark):
+    """Reset into the boot that sends (`mark` is `send`) or the one that records (`record`); what
+    the Running `app` knows is kept. See `elsewhere`."""
+    import machine
+
+    if app.trial:
+        app.trial.excuse()
+    kept, clock = app.boot["kept"], app.clock
+    kept["mark"], kept["failed"] = mark, app.log.failed
+    more = {"boot": clock.boot, "ms": clock.uptime_ms(), "awake_ms": app.awake_ms}
+    _keep(kept, app.up, clock.machine_s(), 0, more)
+    machine.reset()
+
+
+def _keep(kept, up, now_s, seconds, more=()):
+    from uploader import asleep
+
+    kept["up"] = asleep.pack(up)
+    kept["up"].update(more)
+    kept["up"].update({"at": now_s, "seconds": seconds})
+    save(kept)
+    memory.forget(asleep.__name__)
 
 
 def doze(seconds):

@@ -39,12 +39,13 @@ _EXCEPTED_PARAMETERS = 10
 LAYERS = (
     "main",
     "setup setup.*",
-    "app board",
-    "doctor status power resting",
+    "app sender board",
+    "running elsewhere doctor status power resting",
     "updates updates.*",
     "recorders recorders.*",
     "uploader",
     "uploader.uploader",
+    "uploader.beating",
     "uploader.owner uploader.heartbeat uploader.links.manager uploader.requests_transport"
     " uploader.sending uploader.rotation uploader.remote uploader.commands uploader.diagnostics"
     " uploader.device uploader.waiting uploader.asleep",
@@ -61,6 +62,7 @@ LAYERS = (
     "uploader.journal",
     "uploader.layout uploader.verdict uploader.retry uploader.config uploader.clock uploader.mount",
     "uploader.dates uploader.settings uploader.zones uploader.schedule uploader.flac_recovery",
+    "uploader.growth uploader.heaps",
     "uploader.errors uploader.memory",
 )
 

@@ -37,6 +37,7 @@ class Control:
         self._sound = True  # it has sound
         self._tell = False  # the service is told at once when it begins and ends
         self._ends_ms = None  # uptime at which it ends by itself
+        self.ended_ms = None  # uptime at which the last one ended
         self.past = 0  # Unix seconds: what the schedule wants before it has been seen to
         self._look_ms = 0
 
@@ -88,9 +89,14 @@ class Control:
         return self._making.samples if self._making else 0
 
     @property
+    def under_way(self):
+        """True while a recording is under way, or is about to be."""
+        return bool(self.recording or self._wanted)
+
+    @property
     def busy(self):
         """True while a recording is under way, is about to be, or a voice is listened for."""
-        return bool(self.recording or self._wanted or self._settings.voice_start)
+        return bool(self.under_way or self._settings.voice_start)
 
     def due_s(self):
         """Seconds until the schedule wants a recording, None if it wants none or the time is
@@ -234,7 +240,7 @@ class Control:
         left = self.seconds_left() if self._sound else None
         if voice and voice.pre_roll:
             about = {"started_at": self._clock.stamp(voice.pre_roll.ms(settings.audio_rate))}
-        live = bool(settings.segment_bytes or settings.segment_seconds)
+        live = self._up.roomy and bool(settings.segment_bytes or settings.segment_seconds)
         self.recording = self._up.record(live=live, **about)
         self._wanted = None
         self._emit("capture", id=self.recording.id, by=by, seconds_left=left)
@@ -256,6 +262,7 @@ class Control:
         """End the recording that is under way, as it should be."""
         recording, self.recording = self.recording, None
         self._ends_ms = None
+        self.ended_ms = self._clock.uptime_ms()
         gaps = None
         try:
             if self._making:

@@ -2,7 +2,7 @@
 
 import sys
 
-from .known import CONFIG, exists, recall, remember
+from .known import CONFIG, exists, marked, recall, remember
 
 _TRIALS = 3
 
@@ -27,7 +27,11 @@ def app():
 
         if wanted():
             return make()
-    from app import make
+    # What sends takes the least memory, and is what a trial takes.
+    if tried is not None or marked("send"):
+        from sender import make
+    else:
+        from app import make
 
     made = make()
     if tried is not None:
@@ -44,8 +48,8 @@ def _held():
     try:
         from machine import HARD_RESET, PWRON_RESET, Pin, reset_cause
 
-        # In deep sleep a press wakes the board to record.
-        if reset_cause() not in (PWRON_RESET, HARD_RESET):
+        # In deep sleep, and while something is sent, a press is for a recording.
+        if reset_cause() not in (PWRON_RESET, HARD_RESET) or marked("send", "record"):
             return False
         from board import BUTTON_PIN
 

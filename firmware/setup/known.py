@@ -38,3 +38,18 @@ def exists(path):
         return True
     except OSError:
         return False
+
+
+def marked(*names):
+    """True if the reset before this boot was our own, for one of these reasons: as `power.mark`
+    noted it, and without what `power.load` checks and imports."""
+    try:
+        from machine import RTC
+
+        kept = RTC().memory()
+    except (ImportError, AttributeError):
+        return False
+    for name in names:
+        if b'"mark":"%s"' % name.encode() in kept:
+            return True
+    return False

@@ -1,15 +1,19 @@
 """Recordings on flash become complete recordings in the cloud; see the repository's README."""
 
 import gc
+from sys import modules as _modules
 
-from .memory import Growth, forget
+from .growth import Growth
+from .memory import forget
 
 # What a module leaves behind when loaded lies between code that stays for ever. Collecting
 # after each keeps the free heap in few pieces: a TLS context needs 3 KB in one.
-with Growth():
+with Growth("sender" in _modules):
     for _name in ("store", "links.manager", "uploader"):
         __import__(__name__ + "." + _name)
         gc.collect()
+del Growth
+forget(__name__ + ".growth")
 
 from .clock import Clock  # noqa: E402
 from .device import Device  # noqa: E402

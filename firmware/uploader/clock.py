@@ -90,6 +90,13 @@ class Clock:
         better the time is an estimate."""
         self.estimated = True
 
+    def resume(self, boot, uptime_ms):
+        """Go on as the boot of that name at that uptime: a wanted reset, during which the
+        machine's clock ran on, makes no other boot of it."""
+        if self._offset is not None:
+            self._offset += (self.uptime_ms() - uptime_ms) // 1000
+        self.boot, self._up_ms = boot, uptime_ms
+
     def doubt(self):
         """Forget the time: certificates say that it can't be right."""
         self._offset = None

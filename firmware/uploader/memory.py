@@ -3,7 +3,7 @@
 On an ESP32 without PSRAM the Python heap and ESP-IDF share what there is. The heap begins with
 56 KB and then takes as much again, or all that is left, which starves WiFi and TLS; it gives
 such a region back only when that is wholly empty (MicroPython's py/gc.c, gc_try_add_heap). So it
-is made to take a smaller one, early, and what is loaded is kept within both.
+is made to take a smaller one, early (see `growth`), and what is loaded is kept within both.
 """
 
 import gc
@@ -13,53 +13,8 @@ from micropython import const
 
 # A heap that may grow to so much has PSRAM: on an ESP32 without it is 0.17 MB.
 _ROOMY = const(400000)
-# What the heap's second region is to have: what is live while a file is sent (104 KB of both).
-# WiFi leaves 95 KB beside the first, measured on 1.26.1 in an emulated ESP32: some 40 KB for
-# ESP-IDF then, of which a TLS connection takes 33 KB.
-_SECOND = const(53248)
 _SCARCE = const(8192)
-_STACK_MIN = const(8192)  # of a thread, which ESP-IDF takes from the same memory
-_FILL = const(4096)
-_OFTEN = const(1024)
 _short = None  # not roomy, once that has been asked for
-
-
-class Growth:
-    """A small second region for the heap of a board without PSRAM, where it has but one: taken
-    when entered, and not given back once it holds what is loaded before `with` ends.
-
-    How much the heap takes is min(what it has, the largest piece that ESP-IDF has): so a
-    thread's stack is made that leaves no more.
-    """
-
-    def __enter__(self):
-        self._fill = self._lock = None
-        piece = largest_piece()
-        if roomy() or piece < _SECOND + _STACK_MIN:
-            return
-        gc.threshold(_OFTEN)  # collecting often keeps the free heap in few pieces
-        import _thread
-
-        self._lock = lock = _thread.allocate_lock()
-        lock.acquire()
-        before = _thread.stack_size((piece - _SECOND) & ~15)
-        _thread.start_new_thread(lock.acquire, ())
-        _thread.stack_size(before)
-        size = gc.mem_alloc() + gc.mem_free() - largest_piece()
-        # What the first region has left is used up, so that the second comes.
-        self._fill = []
-        while gc.mem_alloc() + gc.mem_free() - largest_piece() < size + _FILL:
-            self._fill.append(bytearray(_FILL))
-        return self
-
-    def __exit__(self, *_):
-        self._fill = None
-        if self._lock:
-            import time
-
-            self._lock.release()
-            time.sleep_ms(20)  # FreeRTOS frees the stack of a thread when it is idle
-        gc.collect()
 
 
 def largest_piece():
@@ -118,17 +73,5 @@ def borrow(name):
 
 
 def figures():
-    """`alloc` and `free` of the Python heap in bytes and, on an ESP32, `idf_free` and
-    `idf_piece`, what ESP-IDF has left in all and in its largest piece."""
-    gc.collect()
-    out = {"alloc": gc.mem_alloc(), "free": gc.mem_free()}
-    try:
-        import esp32
-
-        regions = esp32.idf_heap_info(esp32.HEAP_DATA)
-    except (ImportError, AttributeError):
-        return out
-    # Each region is (total, free, largest free piece, least free ever).
-    out["idf_free"] = sum(r[1] for r in regions)
-    out["idf_piece"] = max(r[2] for r in regions)
-    return out
+    """What is in use and what is free, see `heaps`."""
+    return borrow(__name__.rpartition(".")[0] + ".heaps").figures()

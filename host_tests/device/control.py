@@ -432,8 +432,7 @@ def test_the_settings_of_the_recorder_are_checked():
 
 
 async def test_where_memory_is_short_what_records_is_loaded_for_a_recording_and_let_go():
-    service = Service("dtok_a")
-    a = app(service, audio_codec="adpcm")
+    a = app(audio_codec="adpcm")
     a.up.roomy = False
     task = await running(a)
     for count in (1, 2):
@@ -446,7 +445,7 @@ async def test_where_memory_is_short_what_records_is_loaded_for_a_recording_and_
         for name in ("recorder", "capture", "gaps", "level", "adpcm", "codecs", "microphone"):
             assert "recorders." + name not in sys.modules, name
         assert a.status()["recorder"]["gaps"] == 0
-        assert [r["status"] for r in service.recordings.values()] == ["uploaded"] * count
+        assert len(list(a.store.pending())) == count
     task.cancel()
 
 

@@ -75,7 +75,9 @@ class SlowDown(Board):
         return [Slow(clock, lambda: self.meanwhile())]
 
 
-def app(service=None, http=WiredHttp, board=None, now=FLOOR + 10000000, chips=None, **more):
+def app(
+    service=None, http=WiredHttp, board=None, now=FLOOR + 10000000, chips=None, kind=App, **more
+):
     root = folder() + "/root.der"
     with open(root, "wb") as f:
         f.write(b"\x30\x82\x01\x00")
@@ -99,7 +101,7 @@ def app(service=None, http=WiredHttp, board=None, now=FLOOR + 10000000, chips=No
     board = board or Board()
     machine = chips.machine
     boot = power.begin(board, clock.machine_s())
-    a = App(board, settings, clock, lambda ms: machine.WDT(timeout=ms), boot, wire)
+    a = kind(board, settings, clock, lambda ms: machine.WDT(timeout=ms), boot, wire)
     a.chips = chips
     return a
 
@@ -145,25 +147,6 @@ async def test_a_command_starts_and_stops_and_the_recording_arrives():
     assert samples == tuple(range(len(samples)))
     watchdog = a.chips.machine.watchdog
     assert a.state() == "idle" and watchdog.timeout_ms == 120000 and watchdog.fed > 5
-
-
-async def test_a_command_of_a_heartbeat_starts_a_recording_where_memory_is_short():
-    service = Service("dtok_a")
-    command = {"type": "start_recording", "id": "c1"}
-    service.override = lambda step, number: (
-        service.answer(200, {"status": "ok", "commands": [command]})
-        if (step, number) == ("heartbeat", 0)
-        else None
-    )
-    a = app(service, heartbeat_minutes=60)
-    a.up.roomy = False
-    task = asyncio.create_task(a.run())
-    await asyncio.sleep(3)
-    a.stop()
-    await asyncio.sleep(5)
-    task.cancel()
-    (recording,) = service.recordings.values()
-    assert recording["status"] == "uploaded" and len(recording["files"][0]) > 60000
 
 
 async def test_what_is_recorded_at_ctrl_c_is_ended():

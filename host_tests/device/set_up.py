@@ -6,6 +6,7 @@ import os
 import sys
 
 import doctor
+import power
 import setup
 import vfs
 from _support import Ticks, folder, raises
@@ -349,12 +350,16 @@ def boot(config=None, **facts):
     class App:
         make = staticmethod(lambda: called.append("app"))
 
+    class Sender:
+        make = staticmethod(lambda: called.append("sender"))
+
     class Proving:
         prove = staticmethod(lambda made: called.append("trial"))
 
     # It lets go of itself.
     sys.modules.update({"setup": setup, "setup.boot": booting, "setup.known": known})
     sys.modules.update({"setup.mode": Mode, "app": App, "setup.proving": Proving})
+    sys.modules["sender"] = Sender
     booting.app()
     return called
 
@@ -369,13 +374,18 @@ def test_set_up_comes_in_place_of_the_app_when_it_is_wanted():
     assert boot() == ["set-up"]
     assert boot("{}") == ["app"]
     assert boot("{}", reason="no network") == ["set-up"]
-    assert boot("{}", reason=None, trial=0) == ["app", "trial"]
+    assert boot("{}", reason=None, trial=0) == ["sender", "trial"]
     assert known.recall()["trial"] == 1
     # A trial that ends in a crash each time ends for good.
     assert boot("{}", trial=3) == ["set-up"]
     assert "again and again" in known.recall()["reason"]
     known.remember(reason=None, trial=None)
+    # While something is sent a press is for a recording.
     chips.chip.pins[0] = 0
+    for mark, kind in (("send", "sender"), ("record", "app")):
+        power.save({"v": 1, "mark": mark})
+        assert boot("{}") == [kind]
+    power.save({"v": 1, "mark": "update"})
     assert boot("{}") == ["set-up"]
 
 

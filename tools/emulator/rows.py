@@ -28,7 +28,7 @@ EXPECTED = {
     "carrier_drop": "nothing is uploaded over PPP, see the row ppp",
 }
 BOOT_S = 420  # the emulator reads files some hundred times as slow as a chip
-_UPLOAD_S = 120
+_UPLOAD_S = 300  # with the boot that sends
 _UPDATE_S = 900
 _SMALL, _MEDIUM, _ENDLESS = 61440, 204800, 1 << 24
 _SYNC = 32768  # the settings' `sync_bytes`: what a power cut may cost

@@ -10,6 +10,11 @@ _BOOT = re.compile(rb" boot board=|~boot")
 _ENDED = re.compile(rb"\n>>> |Guru Meditation|abort\(\) was called")
 
 
+def _worst(output: bytes) -> list[tuple[int, int, int]]:
+    found = re.findall(rb"~worst (\d+) (\d+) (\d+)\r?\n", output)
+    return [tuple(map(int, f)) for f in found]
+
+
 class Failed(Exception):
     """A row did not do what it should; the text says what was awaited."""
 
@@ -88,9 +93,16 @@ class Session:
         return found
 
     def worst(self) -> tuple[int, int, int] | None:
-        """(most of the Python heap, least of IDF's, its smallest largest block) while it ran."""
-        found = re.findall(rb"~worst (\d+) (\d+) (\d+)\r?\n", self.chip.output)
-        return tuple(map(int, found[-1])) if found else None
+        """(most of the Python heap, least of IDF's, its smallest largest block) while it ran; of
+        the Python heap where something was sent, if that was known (`~kind`): in a boot that
+        records no radio is on, and there is more room."""
+        boots = re.split(rb"~kind ", self.chip.output)
+        sends = [b for b in boots if b.startswith(b"sends")] or boots
+        most = [w[0] for w in _worst(b"".join(sends))]
+        all_ = _worst(self.chip.output)
+        if not all_:
+            return None
+        return max(most, default=0), min(w[1] for w in all_), min(w[2] for w in all_)
 
     def microphone_lost(self) -> int:
         """Bytes that came faster than they were taken."""

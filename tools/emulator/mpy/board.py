@@ -5,6 +5,7 @@ As small as can be: what it takes of the heap is missing to the product.
 
 import asyncio
 import os
+import sys
 
 import network
 import probe
@@ -20,8 +21,9 @@ MICROPHONE = {"id": 0, "sck": 14, "ws": 15, "sd": 32}
 CAMERA = None
 mount = None
 
-# What a recording is to be: its number, and bytes of samples.
-wanted = [0, 0]
+# What a recording is to be, its number and bytes of samples: on flash, for the boot that records
+# may be the next one.
+_WANTED = "/wanted"
 
 
 def make_microphone():
@@ -31,7 +33,13 @@ def make_microphone():
     from uploader import memory
 
     memory.forget("generated")
-    return generated.Microphone()
+    number = size = 0  # that of an update's trial
+    try:
+        with open(_WANTED) as f:
+            number, size = map(int, f.read().split())
+    except OSError:
+        pass
+    return generated.Microphone(number, size)
 
 
 def app():
@@ -60,7 +68,8 @@ def command(words):
     """`record NUMBER BYTES`, `battery PERCENT`, `drop` (the WiFi), `rotate` (the token), `now`,
     `offer PIECE` and `offer` (a manifest), or anything else to see the heaps."""
     if words[0] == "record":
-        wanted[:] = int(words[1]), int(words[2])
+        with open(_WANTED, "w") as f:
+            f.write(" ".join(words[1:]))
         app().start()
     elif words[0] == "battery":
         _percent[0] = int(words[1])
@@ -87,6 +96,7 @@ def command(words):
 
 def links(settings, clock, on_event):
     """The ways to the network, the preferred one first."""
+    print("~kind", "sends" if "sender" in sys.modules else "records")
     asyncio.create_task(probe.watch(command))
     cellular = None
     if settings.apn:  # without a modem it is as the board without one: nothing of it is loaded

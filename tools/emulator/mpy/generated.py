@@ -21,12 +21,12 @@ class Microphone:
     """Samples of a recording: blocks of 512 bytes that begin with its number and theirs. As
     machine.I2S in its non-blocking mode: two buffers at most, filled in their order."""
 
-    def __init__(self):
+    def __init__(self, number, size):
         from recorders.microphone import IBUF, i2s
 
         self._i2s = i2s(board.MICROPHONE)
         self._holds = IBUF // 4  # bytes of samples
-        self._number, self._left = board.wanted
+        self._number, self._left = number, size
         self._block = bytearray(_BLOCK)
         for i in range(8, _BLOCK):
             self._block[i] = i * 37 & 255
