@@ -7,7 +7,8 @@ import asyncio
 
 from recorders.control import Control
 from running import Running
-from running import make as _make
+
+from uploader import memory
 
 _MINUTE_S = 60
 
@@ -116,4 +117,4 @@ class App(Running):
 
 def make():
     """Make the app of this device, or None with a line that says why not."""
-    return _make(App)
+    return memory.borrow("start").make(App)

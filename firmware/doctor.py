@@ -11,7 +11,8 @@ from uploader import memory
 from uploader.api import DeviceApi
 from uploader.clock import iso
 from uploader.errors import ApiError, LinkError, StorageError, TransportError
-from uploader.http import Http, split_url
+from uploader.http import Http
+from uploader.request import split_url
 
 # Where the upload-url reference's example has its files.
 S3_URL = "https://bota-uploads.s3.amazonaws.com"

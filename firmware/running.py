@@ -6,10 +6,8 @@ import sys
 from recorders.log import Log
 
 from uploader import Clock, Device, Store, Uploader, __version__, memory
-from uploader.clock import unix_time
-from uploader.errors import ConfigError, StorageError
+from uploader.clock import iso, set_machine_time
 
-CONFIG = "/config.json"
 RESETS = 5  # in a row are a boot loop: as in power
 # What keeps a board awake for `awake_s`, because more may follow.
 _STIR = ("completed", "ended", "command", "settings")
@@ -32,7 +30,7 @@ class Running:
     def __init__(self, board, settings, clock=None, make_watchdog=None, boot=None, http=None):
         self.board = board
         self.settings = settings
-        self.clock = clock or Clock(set_machine=_set_machine_time)
+        self.clock = clock or Clock(set_machine=set_machine_time)
         self.boot = boot = boot or {"by": None, "resets": 0}
         up = boot.get("up")
         if up and boot["by"] == "reset":
@@ -139,8 +137,6 @@ class Running:
             sys.print_exception(info["exception"])
 
     def _now(self):
-        from uploader.clock import iso
-
         now = self.clock.now()
         return iso(now) if now is not None else "+%ds" % (self.clock.uptime_ms() // 1000)
 
@@ -168,34 +164,3 @@ class Running:
     def close(self):
         """End what is being recorded, as it should be: Ctrl-C does not reach tasks."""
         self.control.end()
-
-
-def _set_machine_time(unix_seconds):
-    from uploader.clock import set_machine_time
-
-    set_machine_time(unix_seconds)
-
-
-def make(kind):
-    """Make the device, an App or a Sender, or None with a line that says what is missing, or that
-    it is in a boot loop which leaving out the uploads did not end."""
-    import board
-    import machine
-    import power
-
-    from uploader import load_config
-
-    try:
-        boot = power.begin(board, unix_time())
-        memory.forget("power")
-        if boot["resets"] >= 2 * RESETS:
-            print("boot_loop resets=%d state=repl: power off and on, or" % boot["resets"])
-            print("import power; power.go_on(), and a reset")
-            return None
-        settings = load_config(CONFIG, boot["pin"])
-        return kind(board, settings, None, lambda ms: machine.WDT(timeout=ms), boot)
-    except ConfigError as e:
-        print("not provisioned: %s" % e)
-    except StorageError as e:
-        print("no storage: %s" % e)
-    return None

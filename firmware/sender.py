@@ -10,7 +10,8 @@ import asyncio
 import json
 
 from running import Running
-from running import make as _make
+
+from uploader import memory
 
 _TICK_MS = 200
 _PATIENCE_S = 20  # a longer wait is for the boot that records
@@ -122,4 +123,4 @@ class Sender(Running):
 
 def make():
     """Make the sender of this device, or None with a line that says why not."""
-    return _make(Sender)
+    return memory.borrow("start").make(Sender)

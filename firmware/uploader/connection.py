@@ -7,10 +7,6 @@ socket can't be awaited by one asyncio task.
 """
 
 import asyncio
-import errno
-import select
-import socket
-import sys
 import time
 
 from micropython import const
@@ -18,13 +14,10 @@ from micropython import const
 from . import memory
 from .errors import DamagedError, StorageError, TransportError
 
+_NEAR = __name__.rpartition(".")[0] + "."
 _IN = const(1)  # select.POLLIN
 _OUT = const(4)  # select.POLLOUT
 _HUP = const(16)  # select.POLLHUP, which the esp32 port reports only where it is asked for
-_BAD = const(0x38)  # POLLERR, POLLHUP, POLLNVAL
-_IPPROTO_TCP = const(6)
-_SO_SNDBUF = const(7)  # Linux, asm-generic/socket.h; MicroPython has no name for it
-_SEND_BUFFER = const(262144)
 _YIELD_MS = const(20)  # longest stretch without letting other tasks run
 _REPORT_MS = const(500)
 _LOOK_EVERY = const(16)  # chunks between looks for an early answer
@@ -68,30 +61,6 @@ class Connection:
         self._answered = False  # whether any byte of an answer has come
         self._started = 0  # when the answer was begun to be waited for
 
-    async def open(self, address):
-        """Connect to a socket address (IPv4). Raises OSError, TransportError."""
-        self.sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        self.poll = select.poll()
-        self.poll.register(self.sock, _OUT | _HUP)
-        self.sock.setblocking(False)
-        try:
-            # TLS sends its handshake in small pieces, each of which would wait for the
-            # other side's delayed acknowledgement of the one before.
-            self.sock.setsockopt(_IPPROTO_TCP, getattr(socket, "TCP_NODELAY", 1), 1)
-            # What the system holds back can't be seen to stall; ESP32's lwIP holds 6 KB.
-            if sys.platform == "linux":
-                self.sock.setsockopt(socket.SOL_SOCKET, _SO_SNDBUF, _SEND_BUFFER)
-        except OSError:
-            pass  # a port that can't is only slower
-        try:
-            self.sock.connect(address)
-        except OSError as e:
-            if e.errno != errno.EINPROGRESS:
-                raise
-        # A connection that failed is writable, too.
-        if await self._ready(_OUT) & _BAD:
-            raise TransportError("connect", "no connection to %s:%d" % self.key[1:])
-
     def wrap(self, wrapper, *args, **more):
         """Put `wrapper(sock, ...)` in place of the socket. It is polled in its place, too: TLS
         knows which direction it waits for, and what it has buffered."""
@@ -132,19 +101,19 @@ class Connection:
             await self._send(head)
             early = source is not None and await self._send_file(source, size, progress)
             self._started = time.ticks_ms()
-            read_answer = memory.borrow("uploader.answer").read_answer
+            read_answer = memory.borrow(_NEAR + "answer").read_answer
             response = await read_answer(self, method, max_body)
         except (OSError, MemoryError) as e:
-            raise _transport_error(e, self._answered)
+            raise memory.borrow(_NEAR + "broken").transport_error(e, self._answered)
         except ValueError as e:  # mbedTLS's verdict on the certificate
-            raise _certificate_error(e)
+            raise memory.borrow(_NEAR + "broken").certificate_error(e)
         response.early = early
         # Bytes after an answer belong to no request of ours: never let them answer the next.
         whole = not early and buffer.at == buffer.end
         self.reusable = whole and response.headers["connection"] != "close"
         return response
 
-    async def _ready(self, want):
+    async def ready(self, want):
         """Wait until the socket is readable or writable as wanted; its poll events."""
         start = time.ticks_ms()
         pause = 1
@@ -177,7 +146,7 @@ class Connection:
                 mv = mv[n:]
                 self.buffer.moved += n
             else:
-                await self._ready(_OUT)
+                await self.ready(_OUT)
                 self._check(start)
 
     async def _send_file(self, source, size, progress):
@@ -221,7 +190,7 @@ class Connection:
         while done < n:
             if self._early():
                 return True
-            await self._ready(_IN | _OUT)
+            await self.ready(_IN | _OUT)
             self._check(start)
             # After a write that would block, TLS must be given the very same bytes.
             done += self.sock.write(self.buffer.view[done:n]) or 0
@@ -257,7 +226,7 @@ class Connection:
                 raise TransportError("closed", "closed within the answer", self._answered)
             if n:
                 break
-            await self._ready(_IN)
+            await self.ready(_IN)
             self._check(self._started, 2)
         return True
 
@@ -270,26 +239,3 @@ def _read(source, mv, sent, size):
     if not n:
         raise DamagedError("the file ended after %d of %d bytes" % (sent, size))
     return n
-
-
-def _transport_error(e, answered):
-    if memory.lacking(e):
-        return TransportError("memory", "out of memory: %s" % e, answered)
-    code = e.errno or 0
-    text = str(e.args[1]) if len(e.args) > 1 else str(e)
-    # mbedTLS's own errors are large and negative; -256 and up are passed-through errnos.
-    if code < -256 and not answered:
-        # An answer that is no TLS at all: a captive portal, or a wrong port.
-        kind = "not_tls" if code == -0x7200 or "INVALID_RECORD" in text else "tls"
-        return TransportError(kind, "TLS failed: " + text)
-    return TransportError("closed", "the connection broke: " + text, answered)
-
-
-def _certificate_error(e):
-    # The texts are those of mbedTLS's x509 verify_info.
-    if memory.lacking(e):
-        return TransportError("memory", "out of memory: %s" % e)
-    text = str(e).strip().replace("\n", ", ")
-    low = text.lower()
-    only_dates = "validity" in low and "trusted" not in low and "expected cn" not in low
-    return TransportError("cert_time" if only_dates else "cert", "certificate refused: " + text)

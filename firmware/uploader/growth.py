@@ -11,7 +11,7 @@ from .memory import largest_piece, roomy
 # first. WiFi leaves 95 KB beside the first, measured on 1.26.1 in an emulated ESP32; of what then
 # is left for ESP-IDF a TLS connection takes 33 KB.
 _SECOND = const(53248)
-_SECOND_SENDS = const(45056)
+_SECOND_SENDS = const(49152)
 _STACK_MIN = const(8192)  # of a thread, which ESP-IDF takes from the same memory
 _FILL = const(4096)
 _OFTEN = const(1024)

@@ -10,7 +10,7 @@ import os
 
 from micropython import const
 
-from .errors import MediaTypeError, StorageError
+from .errors import StorageError
 
 VERSION = const(1)  # of the manifest's and the state's lines
 _DIR = const(0x4000)
@@ -19,7 +19,7 @@ _ENOENT = const(2)
 # The service's content types (device API, upload-url: `type` and `content_type`) and the
 # extension that stands for each on flash. The extension alone must lead back to the content
 # type: recovery after a power cut has little else to go by.
-_TYPES = {
+TYPES = {
     "audio/opus": "opu",
     "audio/wav": "wav",
     "audio/mpeg": "mp3",
@@ -33,44 +33,23 @@ _TYPES = {
 }
 
 
-def check_type(kind, content_type=None):
-    """The content type to use for a file of `kind` (`audio`, `image` or `video`).
-
-    `content_type` None takes the service's default, which only audio has (`audio/opus`).
-    Raises MediaTypeError, listing what is allowed, for anything the service refuses.
-    """
-    if content_type is None and kind == "audio":
-        return "audio/opus"
-    if content_type not in _TYPES or kind_of(content_type) != kind:
-        if kind not in ("audio", "image", "video"):
-            raise MediaTypeError("media type %r is not one of: audio, image, video" % kind)
-        allowed = ", ".join(t for t in content_types() if kind_of(t) == kind)
-        raise MediaTypeError("%r is no content type of %s: %s" % (content_type, kind, allowed))
-    return content_type
-
-
 def kind_of(content_type):
     """`audio`, `image` or `video`: the service's `type` of a content type."""
     return content_type.split("/")[0]
-
-
-def content_types():
-    """Every content type that the service takes, sorted."""
-    return sorted(_TYPES)
 
 
 def media_name(index, content_type):
     """What follows the number in a media file's name: the file's index within its recording
     (0 to 1295) as two digits in base 36, a dot, the content type's extension."""
     digits = "0123456789abcdefghijklmnopqrstuvwxyz"
-    return "%s%s.%s" % (digits[index // 36], digits[index % 36], _TYPES[content_type])
+    return "%s%s.%s" % (digits[index // 36], digits[index % 36], TYPES[content_type])
 
 
 def content_type_of(name):
     """The content type that the extension of a file's name stands for, or None."""
     extension = name[name.rfind(".") + 1 :]
-    for content_type in _TYPES:
-        if _TYPES[content_type] == extension:
+    for content_type in TYPES:
+        if TYPES[content_type] == extension:
             return content_type
     return None
 

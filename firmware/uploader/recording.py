@@ -5,7 +5,7 @@ from binascii import hexlify
 
 from micropython import const
 
-from . import dates, journal, layout
+from . import dates, journal, layout, media
 from .errors import StorageError, StorageFullError
 
 _ENOSPC = const(28)
@@ -84,7 +84,7 @@ class Recording:
         present moment, "" leaves it out. Raises MediaTypeError, StorageError,
         StorageFullError.
         """
-        content_type = layout.check_type(kind, content_type)
+        content_type = media.check_type(kind, content_type)
         if self.ended:
             raise StorageError("recording %s has ended; begin another" % self.id)
         now = None if kind == "audio" else self._store.clock

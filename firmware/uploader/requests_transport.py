@@ -12,7 +12,7 @@ import requests
 
 from .answer import KEPT, Response
 from .errors import TransportError
-from .http import check_field, split_url
+from .request import check_field, split_url
 
 
 class RequestsTransport:

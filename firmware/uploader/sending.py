@@ -4,7 +4,7 @@ where memory is short (see `memory`)."""
 from .session import Session
 
 # The modules that nothing else needs.
-_PARTS = "sending session proof s3 api http trust connection answer rotation"
+_PARTS = "sending session proof s3 api http trust connection rotation"
 
 
 class Sending:

@@ -15,8 +15,7 @@ from .retry import COMPLETE, CREATE, PUT, UPLOAD_URL, PassResult
 _BATCH = const(32)  # files whose upload-urls are held at once, with one connection
 _SMALL_BATCH = const(4)  # ... where memory is short: each URL has a kilobyte or more
 _BATCH_BYTES = const(32 << 20)  # and their bytes: a slow link must send them within the hour
-# Kinds of TransportError that mean the way to the server, not its answer.
-_PATH = ("dns", "connect", "closed", "stall", "tls", "not_tls", "link")
+_VERDICT = __name__.rpartition(".")[0] + ".verdict"
 
 
 class PendingPut:
@@ -216,34 +215,18 @@ class Pass:
         step = PUT if isinstance(e, StorageError) else e.step
         verdict = _verdict(step, e)
         self._drop(entry, verdict != retry.LIMIT)
-        if verdict == retry.RECREATE and entry.creates < 2:
-            entry.note("gone")  # the next pass creates it again
-            self._s.emit("gone", id=entry.id, reason=str(e))
-            verdict = retry.RETRY
-        elif verdict in (retry.REFUSED, retry.CONFLICT, retry.RECREATE):
-            self._s.store.quarantine(entry, str(e), isinstance(e, DamagedError))
+        judged = memory.borrow(_VERDICT).judge(self._s, self._patience, entry, verdict, e)
+        if not judged:
             return
-        if verdict == retry.UNVERIFIED:
-            return self._later(retry.UNVERIFIED_S * (0.5 + self._clock.random()), str(e))
-        if isinstance(e, TransportError) and e.kind == "memory":
-            self._s.emit("memory", reason=str(e), **memory.figures())
-        path = e.kind if isinstance(e, TransportError) and e.kind in _PATH else None
-        result = PassResult(self._wait_s(verdict, e, path), str(e), verdict, path)
+        if judged.verdict == retry.UNVERIFIED:
+            return self._later(judged.wait_s, judged.reason)
         # A refusal may be about this recording alone; a second one in a row is not.
-        if verdict in (retry.RETRY, retry.NEW_URL) and not self._failed and _may_be_its_own(e):
+        own = judged.verdict in (retry.RETRY, retry.NEW_URL) and not self._failed
+        if own and _may_be_its_own(e):
             self._failed = True
-            self.outcome = result
+            self.outcome = judged
             return
-        raise _Stop(result)
-
-    def _wait_s(self, verdict, e, path):
-        patience, settings = self._patience, self._s.settings
-        if verdict == retry.LIMIT:
-            return patience.limit_s(e, self._clock.now())
-        if verdict in (retry.TOKEN, retry.CERT):
-            return patience.slow_s(settings.patience_s(retry.SLOW_S))
-        most = settings.backoff_max_s
-        return patience.backoff.next(settings.patience_s(most) if path else most)
+        raise _Stop(judged)
 
     def _progress(self):
         # A step succeeded: what failed before it no longer counts.
@@ -372,7 +355,7 @@ def _unsent(entry):
 
 
 def _verdict(step, error):
-    return memory.borrow("uploader.verdict").of(step, error)
+    return memory.borrow(_VERDICT).of(step, error)
 
 
 def _may_be_its_own(e):

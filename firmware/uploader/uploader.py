@@ -12,6 +12,7 @@ from .retry import PassResult
 from .settings import redact
 from .waiting import Waiting
 
+_NEAR = __name__.rpartition(".")[0] + "."
 _STORAGE_S = const(30)
 _ERROR_S = const(300)
 
@@ -186,16 +187,17 @@ class Uploader:
                         self.policy.override(())
                     return
                 if result.wait_s:
-                    self._close()
+                    self.close()
                     self.emit("retry", wait_s=round(result.wait_s, 1), reason=result.reason)
                     why = "retry" if result.verdict else result.path or "deferred"
                     await self._wait(result.wait_s, why, not result.verdict)
         finally:
             # A handshake would hold up a recording: it keeps the connection that there is.
             if not (self._keep or self.store.is_recording()):
-                self._close()
+                self.close()
 
-    def _close(self):
+    def close(self):
+        """Close the connections."""
         if self._sending:
             self._sending.close()
 
@@ -218,11 +220,10 @@ class Uploader:
         except _Paused:
             self.store.protect(None)
             return PassResult(0, "a recording is under way")
-        result = work.result
-        if result.verdict == retry.CLOCK:
-            result = await self._mend_clock(result)
-        await self._after(result)
-        return result
+        return await self._concluding().conclude(self, work.result)
+
+    def _concluding(self):
+        return memory.borrow(_NEAR + "concluding")
 
     async def _at_network(self, call):
         """Await a call, unless a recording needs the memory. Raises _Paused."""
@@ -253,68 +254,11 @@ class Uploader:
         link = await self.links.ready(self.store.is_recording(), radios)
         if link is not self._link or link is not before:
             # What was opened over another link leads nowhere now.
-            self._close()
+            self.close()
             self._link = link
         self.clock.follow()
         if self.clock.now() is None or self.clock.estimated:
-            await self._at_network(self._find_time())
-
-    async def _mend_clock(self, result):
-        """Certificates don't fit the time: find another, and try again at once if it is new."""
-        wrong = self.clock.source
-        if self.clock.follow():
-            return PassResult(0, result.reason, retry.CLOCK)
-        self.clock.doubt()
-        if await self._find_time(wrong):
-            wait_s = result.wait_s if wrong == self.clock.source else 0
-            return PassResult(wait_s, result.reason)
-        return result
-
-    async def _find_time(self, wrong=None):
-        from . import timesync
-
-        server = self.settings.ntp_server
-        try:
-            if await timesync.find(self.clock, self.links, server, self.emit, wrong):
-                return True
-        finally:
-            memory.forget(timesync.__name__)
-        try:
-            # Any call brings the server's Date, before a recording is created without times.
-            if self.heartbeat:
-                await self._exchange_news()
-            else:
-                await self.sending.api.heartbeat({})
-        except (ApiError, TransportError):
-            pass  # what is wrong is for the session to find out
-        return self.clock.now() is not None
-
-    async def _after(self, result):
-        """Draw the conclusions from a pass: token, certificate, link."""
-        api = self.sending.api
-        if api.accepted:
-            api.accepted = False
-            self.links.touch()
-            self.store.keep_time()
-            from .rotation import settle
-
-            await settle(self.store, api, self.settings, result.verdict, self.emit)
-        if result.wait_s and not result.verdict:
-            # Deferred by the policy: over a better link it might not be.
-            better_s = self.links.better_s()
-            if better_s is not None:
-                result.wait_s = min(result.wait_s, max(1, better_s))
-        if result.verdict == retry.TOKEN:
-            lost = self.credentials.lost
-            self.emit("token", state="needs_new_token" if lost else "refused", reason=result.reason)
-        if result.verdict == retry.CERT:
-            self.emit("certificate", reason=result.reason)
-        if result.path:
-            self._close()
-            code = "captive_portal" if result.path == "not_tls" else None
-            if self.links.failed(result.reason, code):
-                result.wait_s = 0  # the next link, at once
-            await self.links.drop()
+            await self._at_network(self._concluding().find_time(self))
 
     # Heartbeats
 
@@ -343,14 +287,16 @@ class Uploader:
         if not beat or beat.due_s() or not beat.may_use(self._link):
             return
         try:
-            await self._exchange_news()
+            await self.exchange_news()
         except (ApiError, TransportError) as e:
             beat.failed()
             self.emit("heartbeat", state="failed", reason=str(e))
             return
         self.emit("heartbeat", state="sent")
 
-    async def _exchange_news(self):
+    async def exchange_news(self):
+        """Send a heartbeat, and see to the commands that it brings. Raises ApiError,
+        TransportError."""
         for name, command in await self.heartbeat.beat(self.sending.api):
             if name == "trigger_upload":
                 self.upload_now("delay", "hours")

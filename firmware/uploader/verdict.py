@@ -28,6 +28,7 @@ the file is not what was recorded              REFUSED    quarantine
 
 from micropython import const
 
+from . import memory
 from .errors import ApiError, DamagedError, TransportError
 from .retry import (
     CERT,
@@ -42,9 +43,15 @@ from .retry import (
     RECREATE,
     REFUSED,
     RETRY,
+    SLOW_S,
     TOKEN,
     UNVERIFIED,
+    UNVERIFIED_S,
+    PassResult,
 )
+
+# Kinds of TransportError that mean the way to the server, not its answer.
+_PATH = ("dns", "connect", "closed", "stall", "tls", "not_tls", "link")
 
 # A 429 without a usable reset is waited out for one window of the documented limit.
 _WINDOW_S = const(60)
@@ -98,6 +105,34 @@ def _not_pending(error):
     # The answer to a second completion is undocumented; a 400 may say so in words.
     text = ("%s %s" % (error.code, error.message)).lower()
     return "pending" in text or "already" in text or "uploaded" in text
+
+
+def judge(session, patience, entry, verdict, e):
+    """See to a failure of `entry` in a Session: the PassResult of a pass that it ends, `verdict`
+    being what `of` says of it; None where it is the recording's own and the others go on."""
+    if verdict == RECREATE and entry.creates < 2:
+        entry.note("gone")  # the next pass creates it again
+        session.emit("gone", id=entry.id, reason=str(e))
+        verdict = RETRY
+    elif verdict in (REFUSED, CONFLICT, RECREATE):
+        session.store.quarantine(entry, str(e), isinstance(e, DamagedError))
+        return None
+    clock, settings = session.store.clock, session.settings
+    path = None
+    if isinstance(e, TransportError):
+        if e.kind == "memory":
+            session.emit("memory", reason=str(e), **memory.figures())
+        path = e.kind if e.kind in _PATH else None
+    if verdict == UNVERIFIED:
+        wait_s = UNVERIFIED_S * (0.5 + clock.random())
+    elif verdict == LIMIT:
+        wait_s = patience.limit_s(e, clock.now())
+    elif verdict in (TOKEN, CERT):
+        wait_s = patience.slow_s(settings.patience_s(SLOW_S))
+    else:
+        most = settings.backoff_max_s
+        wait_s = patience.backoff.next(settings.patience_s(most) if path else most)
+    return PassResult(wait_s, str(e), verdict, path)
 
 
 def limit_wait(error, fallback_now, random, times=0):

@@ -2,7 +2,7 @@
 
 from _support import folder, raises
 
-from uploader import layout
+from uploader import layout, media
 from uploader.config import check, load
 from uploader.errors import ConfigError, MediaTypeError
 from uploader.settings import redact
@@ -104,12 +104,12 @@ def test_tokens_and_signatures_are_kept_out_of_texts():
 
 
 def test_every_media_type_of_the_contract_and_no_other():
-    for content_type in layout.content_types():
+    for content_type in media.content_types():
         kind = layout.kind_of(content_type)
-        assert layout.check_type(kind, content_type) == content_type
+        assert media.check_type(kind, content_type) == content_type
         assert layout.content_type_of(layout.media_name(0, content_type)) == content_type
-    assert len(layout.content_types()) == 10
-    assert layout.check_type("audio") == "audio/opus"
+    assert len(media.content_types()) == 10
+    assert media.check_type("audio") == "audio/opus"
     for kind, content_type in (
         ("audio", "image/png"),
         ("image", None),
@@ -117,7 +117,7 @@ def test_every_media_type_of_the_contract_and_no_other():
         ("image", "image/gif"),
         ("text", "text/plain"),
     ):
-        e = raises(MediaTypeError, layout.check_type, kind, content_type)
+        e = raises(MediaTypeError, media.check_type, kind, content_type)
         assert "audio" in str(e) or "image/jpeg" in str(e) or "video/mp4" in str(e)
 
 

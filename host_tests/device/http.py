@@ -7,9 +7,10 @@ import time
 from _support import Script, Zeros, answer, fails, raises
 from wire import Service, WiredHttp, settings
 
-from uploader import connection, memory
+from uploader import connecting, memory
 from uploader.errors import DamagedError, TransportError
-from uploader.http import Http, check_field, split_url
+from uploader.http import Http
+from uploader.request import check_field, split_url
 
 
 def client(**more):
@@ -374,13 +375,13 @@ async def test_a_connection_whose_failure_shows_as_writable_is_seen_to_have_fail
     class Select:
         poll = Failed
 
-    real, connection.select = connection.select, Select
+    real, connecting.select = connecting.select, Select
     try:
         async with Script(answer()) as server:
             e = await fails(TransportError, client().request("GET", server.url))
         assert e.kind == "connect"
     finally:
-        connection.select = real
+        connecting.select = real
 
 
 async def test_an_answer_that_comes_with_the_last_chunk_is_not_early():
@@ -462,7 +463,7 @@ async def test_memory_that_ran_out_is_tried_once_more_with_other_connections_clo
             http = client(max_connections=2)
             await http.request("GET", a.url)
             assert len(http.idle) == 1
-            connection.socket = Poor(OSError(errno, "poor"), times)
+            connecting.socket = Poor(OSError(errno, "poor"), times)
             try:
                 if times == 1:
                     assert (await http.request("GET", b.url)).status == 200
@@ -472,7 +473,7 @@ async def test_memory_that_ran_out_is_tried_once_more_with_other_connections_clo
                     assert e.kind == "memory" and not http.idle, e.kind
                     assert not b.requests
             finally:
-                connection.socket = socket
+                connecting.socket = socket
                 http.close()
 
 

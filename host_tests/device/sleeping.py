@@ -362,15 +362,15 @@ def test_a_boot_loop_that_goes_on_ends_at_the_repl_and_a_person_may_go_on():
     import sys
 
     import app as product_app
-    import running
+    import start
 
     sys.modules["board"] = WithButton()
     chips = Chips().install()
     power.save({"v": 1, "resets": 9, "since": 0})
     Chips(chips.chip, "PANIC").install()
-    running.unix_time = lambda: 1000
+    start.unix_time = lambda: 1000
     said = []
-    running.print = lambda *words: said.append(" ".join(words))
+    start.print = lambda *words: said.append(" ".join(words))
     assert product_app.make() is None and "boot_loop resets=10 state=repl" in said[0], said
     # What it says to do, done.
     power.go_on()

@@ -26,7 +26,7 @@ SLOT = "/lib"
 ROOTS = "/shipped"
 _VERSION = re.compile(r'^__version__ = "(.*)"$', re.M)
 # What stands beside those folders, main.py left out.
-BESIDE = ("app", "doctor", "elsewhere", "power", "resting", "running", "sender", "status")
+BESIDE = ("app", "doctor", "elsewhere", "power", "resting", "running", "sender", "start", "status")
 
 
 @dataclass(frozen=True)
