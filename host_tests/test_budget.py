@@ -19,6 +19,14 @@ def test_every_file_of_the_firmware_compiles(mpy):
     assert len(list(mpy.rglob("*.mpy"))) == len(list((ROOT / "firmware").rglob("*.py")))
 
 
+_GUARDED = {
+    "clock.py": {"machine"},
+    "growth.py": {"_thread"},
+    "heaps.py": {"esp32"},
+    "memory.py": {"esp32"},
+}
+
+
 def test_the_device_side_imports_nothing_that_only_one_port_has():
     """Outside links and recorders, which is where such things belong."""
     both = {
@@ -34,9 +42,7 @@ def test_the_device_side_imports_nothing_that_only_one_port_has():
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 names = [node.module]
             # Guarded where it is used.
-            guarded = {"clock.py": {"machine"}, "memory.py": {"_thread", "esp32"}}.get(
-                source.name, set()
-            )
+            guarded = _GUARDED.get(source.name, set())
             assert set(names) <= both | guarded, f"{source.name}: {names}"
 
 
@@ -93,9 +99,9 @@ def test_counts_that_do_not_depend_on_time_keep_their_budget():
     from tools.bench.size import size
     from tools.bench.wire import connections
 
-    # 74,900 when this was written: 64,000, the names' resolver, loading by phases, radios that
-    # stay off, and times that are estimates.
-    assert size()["mpy_total_bytes"] <= 75_500
+    # 78,100 when this was written: 64,000, the names' resolver, radios that stay off, times that
+    # are estimates, and ten modules more, so that what a phase has no use for is not loaded.
+    assert size()["mpy_total_bytes"] <= 78_500
     wire = connections(None)
     assert wire["ours_2_ten_of_3"]["handshakes"] == 2
     assert wire["ours_1_ten_of_3"]["handshakes"] == 3

@@ -1,14 +1,13 @@
 """Recordings on flash become complete recordings in the cloud; see the repository's README."""
 
 import gc
-from sys import modules as _modules
 
 from .growth import Growth
 from .memory import forget
 
 # What a module leaves behind when loaded lies between code that stays for ever. Collecting
 # after each keeps the free heap in few pieces: a TLS context needs 3 KB in one.
-with Growth("sender" in _modules):
+with Growth():
     for _name in ("store", "links.manager", "uploader"):
         __import__(__name__ + "." + _name)
         gc.collect()

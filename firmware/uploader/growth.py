@@ -2,57 +2,68 @@
 the module alone. What it is for: see `memory`."""
 
 import gc
+import sys
 
 from micropython import const
 
+from . import memory
 from .memory import largest_piece, roomy
 
-# What the second region is to have: what is live while something is sent, less the 56 KB of the
-# first. WiFi leaves 95 KB beside the first, measured on 1.26.1 in an emulated ESP32; of what then
-# is left for ESP-IDF a TLS connection takes 33 KB.
+# What the second region is to have: what is live, less the 56 KB of the first. WiFi leaves 95 KB
+# beside the first, measured on 1.26.1 in an emulated ESP32; of what then is left for ESP-IDF a TLS
+# connection takes 33 KB. The boot that sends has less to load than a program of one's own, the one
+# that records has no radio on.
 _SECOND = const(53248)
-_SECOND_SENDS = const(49152)
+_BOOTS = (("sender", (49152,)), ("app", (57344, 16384)))
 _STACK_MIN = const(8192)  # of a thread, which ESP-IDF takes from the same memory
 _FILL = const(4096)
+_ANCHOR = const(16)  # words
 _OFTEN = const(1024)
 
 
 class Growth:
-    """A small second region for the heap of a board without PSRAM, where it has but one: taken
-    when entered, and not given back once it holds what is loaded before `with` ends.
+    """Small further regions for the heap of a board without PSRAM, where it has but one: taken
+    when entered, and not given back: each holds something from then on.
 
     How much the heap takes is min(what it has, the largest piece that ESP-IDF has): so a
-    thread's stack is made that leaves no more. `sends` tells that nothing will be recorded.
+    thread's stack is made that leaves no more.
     """
 
-    def __init__(self, sends=False):
-        self._second = _SECOND_SENDS if sends else _SECOND
-
     def __enter__(self):
-        self._fill = self._lock = None
-        piece = largest_piece()
-        if roomy() or piece < self._second + _STACK_MIN:
+        self._fill = []
+        if roomy() or not largest_piece():
             return
         gc.threshold(_OFTEN)  # collecting often keeps the free heap in few pieces
-        import _thread
+        wanted = (_SECOND,)
+        for kind, sizes in _BOOTS:
+            if kind in sys.modules:
+                wanted = sizes
+        for size in wanted:
+            if largest_piece() >= size + _STACK_MIN:
+                self._grow(size)
 
-        self._lock = lock = _thread.allocate_lock()
+    def _grow(self, wanted):
+        import _thread
+        import time
+
+        lock = _thread.allocate_lock()
         lock.acquire()
-        before = _thread.stack_size((piece - self._second) & ~15)
+        before = _thread.stack_size((largest_piece() - wanted) & ~15)
         _thread.start_new_thread(lock.acquire, ())
         _thread.stack_size(before)
         size = gc.mem_alloc() + gc.mem_free() - largest_piece()
-        # What the first region has left is used up, so that the second comes.
-        self._fill = []
+        # What the regions before have left is used up, so that the next comes.
         while gc.mem_alloc() + gc.mem_free() - largest_piece() < size + _FILL:
-            self._fill.append(bytearray(_FILL))
-        return self
+            self._fill.append([0] * (_FILL // 4))
+        # The last one is in it, and shrinks where it is (py/objlist.c, list_pop). Not to a single
+        # block: a region of which the first alone is in use counts as empty (py/gc.c).
+        last = self._fill.pop()
+        while len(last) > _ANCHOR:
+            last.pop()
+        memory.anchors.append(last)
+        lock.release()
+        time.sleep_ms(20)  # FreeRTOS frees the stack of a thread when it is idle
 
     def __exit__(self, *_):
         self._fill = None
-        if self._lock:
-            import time
-
-            self._lock.release()
-            time.sleep_ms(20)  # FreeRTOS frees the stack of a thread when it is idle
         gc.collect()

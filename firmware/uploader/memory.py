@@ -14,6 +14,7 @@ from micropython import const
 # A heap that may grow to so much has PSRAM: on an ESP32 without it is 0.17 MB.
 _ROOMY = const(400000)
 _SCARCE = const(8192)
+anchors = []  # something in each region of the heap, which is then not given back
 _short = None  # not roomy, once that has been asked for
 
 

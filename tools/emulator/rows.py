@@ -12,7 +12,7 @@ from tools.device import bundle
 from tools.device.package import File
 
 from .bench import MPY, Bench
-from .samples import arrived, part, whole
+from .samples import arrived, part, told, whole
 from .session import Failed, Session
 
 # What fails today, and why; a row that passes in spite of it is shown as such.
@@ -160,7 +160,7 @@ class Run:
             self._must(given, "there was no recording to cut")
             session.boot(BOOT_S)
             session.until(lambda: arrived(cloud, 2), _UPLOAD_S, "the recording that was cut")
-            self._must(part(cloud, 2, least), f"less than {least} bytes arrived, or harmed ones")
+            self._must(part(cloud, 2, least), f"{least} bytes wanted, {told(cloud, 2)}")
 
         self._row("cut", session, cut)
         self._end(session, "wifi")

@@ -51,3 +51,11 @@ def part(cloud: Cloud, number: int, least: int) -> bool:
     """Whether at least `least` bytes of a recording that was cut off have arrived, unharmed."""
     body = arrived(cloud, number)
     return body is not None and len(body) >= least and body == samples(number, len(body))
+
+
+def told(cloud: Cloud, number: int) -> str:
+    """How much of recording `number` has arrived, and how much of that is as it was recorded."""
+    body = arrived(cloud, number) or b""
+    pairs = zip(body, samples(number, len(body)), strict=False)
+    same = next((i for i, (a, b) in enumerate(pairs) if a != b), len(body))
+    return f"{len(body)} arrived, {same} of them unharmed"
