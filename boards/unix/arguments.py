@@ -3,7 +3,7 @@
 import json
 import os
 
-from uploader import layout
+from uploader import layout, media
 from uploader.errors import StorageError
 from uploader.recording import check_about, check_time
 
@@ -84,12 +84,12 @@ def parse_file(text):
         if content_type is None:
             raise UsageError(
                 "%s: unknown extension; say FILE=CONTENT_TYPE with one of: %s"
-                % (path, ", ".join(layout.content_types()))
+                % (path, ", ".join(media.content_types()))
             )
-    if content_type not in layout.content_types():
+    if content_type not in media.content_types():
         raise UsageError(
             "content type %r is not allowed; allowed: %s"
-            % (content_type, ", ".join(layout.content_types()))
+            % (content_type, ", ".join(media.content_types()))
         )
     return path, content_type, captured_at
 

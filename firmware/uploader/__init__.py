@@ -2,17 +2,17 @@
 
 import gc
 
-from .growth import Growth
+from .growth import grow
 from .memory import forget
 
+grow()
+del grow
+forget(__name__ + ".growth")
 # What a module leaves behind when loaded lies between code that stays for ever. Collecting
 # after each keeps the free heap in few pieces: a TLS context needs 3 KB in one.
-with Growth():
-    for _name in ("store", "links.manager", "uploader"):
-        __import__(__name__ + "." + _name)
-        gc.collect()
-del Growth
-forget(__name__ + ".growth")
+for _name in ("store", "links.manager", "uploader"):
+    __import__(__name__ + "." + _name)
+    gc.collect()
 
 from .clock import Clock  # noqa: E402
 from .device import Device  # noqa: E402

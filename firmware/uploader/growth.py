@@ -3,6 +3,7 @@ the module alone. What it is for: see `memory`."""
 
 import gc
 import sys
+import time
 
 from micropython import const
 
@@ -20,50 +21,52 @@ _FILL = const(4096)
 _ANCHOR = const(16)  # words
 _OFTEN = const(1024)
 
+try:
+    import _thread
+except ImportError:
+    pass  # a port without them has no such heap either
 
-class Growth:
-    """Small further regions for the heap of a board without PSRAM, where it has but one: taken
-    when entered, and not given back: each holds something from then on.
 
-    How much the heap takes is min(what it has, the largest piece that ESP-IDF has): so a
-    thread's stack is made that leaves no more.
-    """
+def grow():
+    """Have small further regions for the heap of a board without PSRAM, where it has but one; they
+    are not given back: each holds something from then on."""
+    if roomy() or not largest_piece():
+        return
+    gc.threshold(_OFTEN)  # collecting often keeps the free heap in few pieces
+    wanted = (_SECOND,)
+    for kind, sizes in _BOOTS:
+        if kind in sys.modules:
+            wanted = sizes
+    for size in wanted:
+        if largest_piece() >= size + _STACK_MIN:
+            _take(size)
 
-    def __enter__(self):
-        self._fill = []
-        if roomy() or not largest_piece():
-            return
-        gc.threshold(_OFTEN)  # collecting often keeps the free heap in few pieces
-        wanted = (_SECOND,)
-        for kind, sizes in _BOOTS:
-            if kind in sys.modules:
-                wanted = sizes
-        for size in wanted:
-            if largest_piece() >= size + _STACK_MIN:
-                self._grow(size)
 
-    def _grow(self, wanted):
-        import _thread
-        import time
+def _take(wanted):
+    # How much the heap takes is min(what it has, the largest piece that ESP-IDF has): so a
+    # thread's stack is made that leaves no more.
+    lock = _thread.allocate_lock()
+    lock.acquire()
+    before = _thread.stack_size((largest_piece() - wanted) & ~15)
+    _thread.start_new_thread(lock.acquire, ())
+    _thread.stack_size(before)
+    size = _size()
+    # What the regions before have left is used up, so that the next comes.
+    fill = []
+    while _size() < size + _FILL:
+        fill.append([0] * (_FILL // 4))
+    # The last one is in it, and shrinks where it is (py/objlist.c, list_pop). Not to a single
+    # block: a region of which the first alone is in use counts as empty (py/gc.c).
+    last = fill.pop()
+    while len(last) > _ANCHOR:
+        last.pop()
+    memory.anchors.append(last)
+    fill = None
+    gc.collect()
+    lock.release()
+    time.sleep_ms(20)  # FreeRTOS frees the stack of a thread when it is idle
 
-        lock = _thread.allocate_lock()
-        lock.acquire()
-        before = _thread.stack_size((largest_piece() - wanted) & ~15)
-        _thread.start_new_thread(lock.acquire, ())
-        _thread.stack_size(before)
-        size = gc.mem_alloc() + gc.mem_free() - largest_piece()
-        # What the regions before have left is used up, so that the next comes.
-        while gc.mem_alloc() + gc.mem_free() - largest_piece() < size + _FILL:
-            self._fill.append([0] * (_FILL // 4))
-        # The last one is in it, and shrinks where it is (py/objlist.c, list_pop). Not to a single
-        # block: a region of which the first alone is in use counts as empty (py/gc.c).
-        last = self._fill.pop()
-        while len(last) > _ANCHOR:
-            last.pop()
-        memory.anchors.append(last)
-        lock.release()
-        time.sleep_ms(20)  # FreeRTOS frees the stack of a thread when it is idle
 
-    def __exit__(self, *_):
-        self._fill = None
-        gc.collect()
+def _size():
+    # Free is what the heap could take, too.
+    return gc.mem_alloc() + gc.mem_free() - largest_piece()
