@@ -46,6 +46,7 @@ def test_the_device_side_imports_nothing_that_only_one_port_has():
             assert set(names) <= both | guarded, f"{source.name}: {names}"
 
 
+@pytest.mark.long
 def test_a_file_goes_out_at_nearly_the_interpreters_own_speed(tmp_path):
     """32 MiB over TLS against a hand-written blocking loop, by turns in one run."""
     with Sink(tmp_path) as sink:
@@ -94,6 +95,7 @@ def test_every_setting_event_and_board_is_documented():
             assert "source" in readme.read_text()
 
 
+@pytest.mark.long
 def test_counts_that_do_not_depend_on_time_keep_their_budget():
     """The short form of `make bench`: .mpy bytes, handshakes, bytes on the wire."""
     from tools.bench.size import size

@@ -383,6 +383,7 @@ def test_native_code_as_it_is_deployed_makes_the_same_file(encode, tmp_path):
     encoder.close()
 
 
+@pytest.mark.long
 def test_boards_get_the_machine_code_that_their_chip_takes():
     for name, board in package.boards().items():
         files = {f.path: f.data for f in package.build(name)}

@@ -1,10 +1,12 @@
-"""The short form of `make day`: what the day's profiles may cost, and power cuts around sleep."""
+"""The short form of `make day`: what the day's profiles may cost, and power cuts around sleep, at
+every fifth flash operation here, at each there."""
 
 import pytest
 
 from tools.day import __main__ as day
 
 
+@pytest.mark.long
 def test_a_day_without_network_and_an_idle_one_cost_next_to_nothing():
     offline = day.live("offline")
     assert offline["awake_s"] <= 300 and offline["wifi_s"] <= 240, offline
@@ -36,9 +38,10 @@ def test_an_empty_battery_is_looked_at_once_an_hour():
     assert 10 <= row["awake_s"] <= 40 and figures["awake_s"] < 600, figures
 
 
+@pytest.mark.long
 def test_power_cuts_around_sleep_lose_nothing():
-    cut = day.cuts(3)
-    assert cut["cuts"] >= 12 and not (cut["lost"] or cut["twice"] or cut["never_asleep"]), cut
+    cut = day.cuts(5)
+    assert cut["cuts"] >= 7 and not (cut["lost"] or cut["twice"] or cut["never_asleep"]), cut
 
 
 def test_what_breaks_a_promise_is_said():

@@ -67,6 +67,7 @@ def wait_for(true, what, seconds=300):
         time.sleep(0.05)
 
 
+@pytest.mark.long
 def test_from_an_empty_device_to_a_completed_upload(cloud, simulator, tmp_path):
     port = ("--port", simulator.path)
     assert "nothing is deployed" in run("status", *port).stdout
@@ -113,6 +114,7 @@ def test_the_level_is_shown_with_its_noise_floor(simulator, cloud, tmp_path):
     assert not [w for w in told if "voice" in w], "as loud as its own floor"
 
 
+@pytest.mark.long
 def test_deploy_copies_only_what_changed_and_removes_what_is_stale(simulator):
     port = ("--port", simulator.path)
     count = len(package.build("unix"))

@@ -90,6 +90,7 @@ def test_the_main_job_over_the_modem(field):
         assert outcome["used"] > outcome["tls_bytes"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("quiet", [False, True])
 def test_a_carrier_lost_in_the_middle_of_a_put_and_wifi_coming_back(field, quiet):
     """The network may end PPP in order, or the carrier goes and only nothing moves."""

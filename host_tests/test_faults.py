@@ -1,4 +1,5 @@
-"""The short forms of `make fault-test` and `make soak`."""
+"""The short forms of `make fault-test` and `make soak`: every ninth place is struck here and 4,000
+answers are generated, there each and 100,000; a life has 200 recordings, there 2,000."""
 
 import json
 import os
@@ -22,16 +23,18 @@ def run(module, tmp_path, *args):
     return json.loads(out.read_text())
 
 
+@pytest.mark.long
 def test_every_fault_converges(tmp_path):
-    args = ("--step", "5", "--fuzz-cases", "8000", "--seed", "1")
+    args = ("--step", "9", "--fuzz-cases", "4000", "--seed", "1")
     figures = run("tools.faults", tmp_path, *args)
-    assert figures["converged"] == figures["cases"] > 900 and figures["swept"] > 45
+    assert figures["converged"] == figures["cases"] > 900 and figures["swept"] > 24
     for name in ("lost", "duplicate_completes", "busy_loops", "fuzz_failures"):
         assert figures[name] == 0
     assert figures["fleet_drained"] == 200
     assert figures["fleet_drain_ratio"] <= 1.5 and figures["fleet_requests_per_grant"] <= 3
 
 
+@pytest.mark.long
 def test_a_long_life_under_faults_loses_and_holds_nothing(tmp_path):
     figures = run("tools.faults.soak", tmp_path, "--count", "200", "--seed", "1")
     assert figures["identical"] == 200 and figures["faults"] > 10

@@ -1,5 +1,6 @@
 """The queue's length costs no memory, and no more than a listing before the first byte."""
 
+import pytest
 from conftest import ROOT, Board
 
 from tools import micropython
@@ -20,6 +21,7 @@ def measure(cloud, folder, count):
     return figures
 
 
+@pytest.mark.long
 def test_1_100_and_1000_recordings_need_the_same_memory(cloud, tmp_path):
     """With all of them waiting: the more are sent, the more is it as with fewer."""
     one, hundred, thousand = (measure(cloud, tmp_path / str(n), n) for n in (1, 100, 1000))

@@ -13,6 +13,7 @@ from tools import micropython
 SCRIPT = ROOT / "host_tests/scripts/record_upload.py"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("segment", [0, 2])
 def test_no_sample_is_lost_while_uploading(cloud, board, segment):
     board.save(segment_seconds=segment)

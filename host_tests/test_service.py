@@ -128,6 +128,7 @@ def test_the_api_documents_itself_without_outside_resources(cloud):
         assert len(list(operations)) == 31
 
 
+@pytest.mark.long
 def test_generated_requests_and_a_fleet_of_two_hundred(tmp_path):
     args = ("--phases", "fuzzing,stateful", "--examples", "8", "--plot", tmp_path / "fleet.png")
     args += ("--only", "fleet,schema", "--devices", "200", "--seed", "1")
@@ -138,6 +139,7 @@ def test_generated_requests_and_a_fleet_of_two_hundred(tmp_path):
     assert (tmp_path / "fleet.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.long
 def test_every_setting_of_the_services_is_felt_and_what_sha256_costs_is_measured(tmp_path):
     figures = run("tools.service", tmp_path, "--only", "sha256,settings")
     # Not how much: what else runs here decides that.

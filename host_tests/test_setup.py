@@ -101,6 +101,7 @@ def fill(page, cloud, token):
     page.get_by_label("Address of the device API").fill(cloud.api_url)
 
 
+@pytest.mark.long
 def test_a_device_is_set_up_with_a_telephone_and_reaches_the_service(
     cloud, device, phone, tmp_path
 ):

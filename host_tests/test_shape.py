@@ -8,6 +8,7 @@ from conftest import ROOT
 from tools import shape
 
 
+@pytest.mark.long
 def test_the_code_has_the_shape_that_it_should():
     figures, offenders = shape.measure(ROOT)
     out = ROOT / "build/shape.json"

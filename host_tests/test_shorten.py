@@ -75,6 +75,7 @@ def shortened(tmp_path_factory):
     return root / "host_tests/device"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", FILES)
 def test_the_device_tests_pass_with_short_names(shortened, tmp_path, name):
     tests = [

@@ -1,6 +1,7 @@
 """Each path of the READMEs, walked in a fresh copy of what is there, by the commands that stand in
 their text. What was walked, and how long the first hour is, goes to build/first_hour.json."""
 
+import fcntl
 import json
 import os
 import re
@@ -16,7 +17,7 @@ from test_device import wait_for
 
 from tools.simulator import Simulator
 
-pytestmark = pytest.mark.xdist_group("walks")  # one copy, one cloud
+pytestmark = pytest.mark.long
 OUT = ROOT / "build/first_hour.json"
 _SECTION = r"^#+ {}\n(.*?)(?=^#+ |\Z)"
 _NO_BOARD = "needs a board on USB: nothing here takes an image by its serial loader"
@@ -89,11 +90,15 @@ class Clone:
 
 def walked(name, **figures):
     """Note a walk that came through."""
-    known = json.loads(OUT.read_text()) if OUT.exists() else {}
-    known.update(figures)
-    known["walks"] = sorted({*known.get("walks", []), name})
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps(known, indent=1) + "\n")
+    with OUT.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # the tests' other process walks, too
+        file.seek(0)
+        known = json.loads(file.read() or "{}")
+        known.update(figures)
+        known["walks"] = sorted({*known.get("walks", []), name})
+        file.truncate(0)
+        file.write(json.dumps(known, indent=1) + "\n")
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,10 @@ DRAIN = ROOT / "tools/faults/mpy/drain.py"
 BOARD = ROOT / "boards/unix/cli.py"
 # A fault between two places: everything else that is known to strike a byte.
 _BYTE_KINDS = ("reset", "half_close", "silence", "trickle", "corrupt")
+# After these nothing may come any more: what the device bears is what they cost here. After the
+# others it may be patient, whatever else this machine has to do.
+_SILENT = ("half_close", "silence", "corrupt", "black_hole")
+_SHORT_S, _LONG_S = 1, 20
 _SLOW = "certificate refused"
 _ROUNDS = 3  # in which the resolver asks (firmware/uploader/links/resolver.py)
 
@@ -50,8 +54,13 @@ class Bench(Line):
 
     def __enter__(self):
         super().__enter__()
-        self.configure(stall_timeout_s=1)
+        self.configure(stall_timeout_s=_LONG_S)
         return self
+
+    def _bear(self, seconds):
+        if self.settings["stall_timeout_s"] != seconds:
+            self.settings["stall_timeout_s"] = seconds
+            self.config.write_text(json.dumps(self.settings))
 
     def one(self, *strikes, dns=0):
         """Record, drain under these faults, name lookups failing `dns` times first; the device's
@@ -60,6 +69,7 @@ class Bench(Line):
         for recording in cloud.recordings():
             cloud.state.delete("recording", recording.id)
         cloud.service.calls.clear()
+        self._bear(_SHORT_S if any(s.kind in _SILENT for s in strikes) else _LONG_S)
         micropython.run(BOARD, self.config, "add", self.media)
         self.proxy.begin(*strikes)
         self.names.refuse = dns * _ROUNDS
