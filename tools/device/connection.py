@@ -189,6 +189,15 @@ class Device:
                 return json.loads(line.split(_MARK, 1)[1])
         raise DeviceError(f"The device gave no answer, but: {out[-300:]}")
 
+    def renew(self):
+        """Have MicroPython begin anew, with all memory free, and main.py left out. Raises
+        DeviceError."""
+        try:
+            self.transport.exit_raw_repl()
+            self.transport.enter_raw_repl(soft_reset=True)
+        except (TransportError, OSError) as e:
+            raise DeviceError(f"{self.port} does not begin anew: {e}") from e
+
     def restart(self):
         """Reset the device, so that it runs its main.py again."""
         with contextlib.suppress(TransportError, OSError):

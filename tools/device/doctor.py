@@ -51,6 +51,16 @@ except ImportError as e:
     answer = "nothing is deployed: %s" % e
 """
 
+# Where memory is short there is room for this beside what sends, not beside what records.
+_LEAN = """
+import sys
+if sys.path[:1] != [slot]:
+    sys.path.insert(0, slot)
+import sender
+app = sender.make()
+answer = None
+"""
+
 _EXAMINE = """
 if app is None:
     from app import make
@@ -110,6 +120,9 @@ def _look(device: Device, board: str | None, s3_url: str) -> Iterator[Check]:
         yield Check("configuration", False, text)
         return
     yield Check("configuration", True, "/config.json is complete and valid")
+    if facts["slots"] is not None and facts["free"] <= ROOMY:
+        device.renew()
+        device.ask(_LEAN, slot=facts["slot"])
     for row in device.ask(_EXAMINE, s3_url=s3_url):
         yield Check(*row)
 

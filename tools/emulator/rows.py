@@ -137,7 +137,7 @@ class Run:
 
         def record():
             self._started(session)
-            session.command("record", 2, _ENDLESS)
+            session.told("record", 2, _ENDLESS)
             session.until(lambda: session.given(2) >= 4 * _SYNC, 120, "a recording under way")
 
         self._row("recording", session, record)
@@ -172,7 +172,7 @@ class Run:
 
     def _record_and_upload(self, session, cloud, number, size, meanwhile=lambda: None):
         self._started(session)
-        session.command("record", number, size)
+        session.told("record", number, size)
         session.until(lambda: session.recorded(number), 120, "the end of the recording")
         meanwhile()
         session.until(lambda: arrived(cloud, number), _UPLOAD_S, "the recording in the cloud")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from .chip import Chip
 
 _BOOT = re.compile(rb" boot board=|~boot")
+_TRIES, _TAKEN_S = 5, 60
 _ENDED = re.compile(rb"\n>>> |Guru Meditation|abort\(\) was called")
 
 
@@ -76,6 +77,19 @@ class Session:
         """Have the board do something (see mpy/board.py)."""
         self.chip.send(" ".join(map(str, words)).encode() + b"\n")
 
+    def told(self, *words):
+        """`command`, until it is taken: during a reset it would be lost. Raises Failed."""
+        what = b"~did " + words[0].encode()
+        before = self.chip.output.count(what)
+        for tries in range(_TRIES, 0, -1):
+            self.command(*words)
+            try:
+                self.until(lambda: self.chip.output.count(what) > before, _TAKEN_S, words[0])
+                return
+            except Failed:
+                if tries == 1 or not self.chip.running:
+                    raise
+
     def given(self, number: int) -> int:
         """Bytes of samples that the recorder has taken of a recording, as told so far."""
         found = re.findall(rb"~(?:given|recorded) %d (\d+)" % number, self.chip.output)
@@ -84,6 +98,12 @@ class Session:
     def recorded(self, number: int) -> bool:
         """Whether a recording has ended."""
         return b"~recorded %d " % number in self.chip.output
+
+    def kind(self, since: int = 0) -> str | None:
+        """What the last boot since a place in the output is for, once it runs: `records`, `sends`;
+        None where there was none."""
+        found = re.findall(rb"~kind (\w+)", self.chip.output[since:])
+        return found[-1].decode() if found else None
 
     def heaps(self) -> list[Heap]:
         """What was noted at phases."""

@@ -1,4 +1,5 @@
-"""`make emulator-test ARGS=--soak`: many recordings in one life of the chip."""
+"""`make emulator-test ARGS=--soak`: many recordings, some at a time, each time sent by the chip's
+other boot (see firmware/sender.py)."""
 
 import random
 import time
@@ -9,27 +10,31 @@ from .samples import arrived, whole
 from .session import Failed, Session
 
 RECORDINGS = 52
-_FIRST = 10  # the heaps are compared from this recording on
-_WINDOW = 5
-_RESETS = (3, 6, 9)  # before the tenth, so that what follows is one life
-_TOKEN = 25
+_BURST = 4  # recordings that are sent together
+_FIRST = 2  # the heaps are compared from this burst on, in which the tenth recording is
+_WINDOW = 3
+_CUTS = (1, 2, 7)  # bursts before which the power is cut
+_TOKEN = 6  # the burst with which the token is changed
 _SIZES = (4096, 20480, 61440, 131072)
-_ARRIVE_S = 180
-_GIVE_UP = 3  # recordings in a row that do not arrive
+_RECORD_S = 240
+_ARRIVE_S = 900
+_GIVE_UP = 3  # bursts in a row that do not arrive
 
 
 class Soak:
-    """Recordings of mixed sizes, one after another, over a WiFi that is lost now and then, with
-    uploads deferred for a low battery, resets, and a change of token. `show(text)` prints."""
+    """Recordings of mixed sizes, some after one another and then sent, with heartbeats, over a WiFi
+    that is lost now and then, with uploads deferred for a low battery, power cuts, and a change of
+    token. `show(text)` prints."""
 
     def __init__(self, bench: Bench, show, recordings: int = RECORDINGS, seed: int = 1):
         self.recordings = recordings
         self.made = {}  # number → bytes
-        self.idle = []  # heaps after each recording, with nothing under way
+        self.idle = []  # heaps after each burst, with nothing under way
+        self.least = []  # of ESP-IDF's heap, in each life between two cuts
         self.row = Row("soak")
         self._bench, self._show = bench, show
         self._rng = random.Random(seed)
-        self._path = bench.lay_out(battery=True)
+        self._path = bench.lay_out(battery=True, heartbeat_minutes=5)
         self._session = None
 
     def run(self):
@@ -38,12 +43,12 @@ class Soak:
         failures = 0
         try:
             self._boot()
-            for number in range(1, self.recordings + 1):
+            for first in range(0, self.recordings, _BURST):
                 try:
-                    self._one(number)
+                    self._burst(first // _BURST, range(first + 1, first + 1 + _BURST))
                     failures = 0
                 except Failed as e:
-                    self._show(f"  recording {number}: {e}")
+                    self._show(f"  from recording {first + 1}: {e}")
                     failures += 1
                     if failures == _GIVE_UP or not self._session.chip.running:
                         raise
@@ -53,46 +58,59 @@ class Soak:
         except Failed as e:
             self.row.reason = str(e)
         finally:
-            self._session.chip.kill()
+            self._end()
         self.row.seconds = round(time.monotonic() - start, 1)
 
-    def _boot(self):
+    def _end(self):
         if self._session:
             self._session.chip.kill()
+            self.least += [w[1] for w in [self._session.worst()] if w]
+
+    def _boot(self):
+        self._end()
         chip = self._bench.chip(self._path)
         chip.__enter__()
         self._session = Session(chip, self._show)
         self._session.boot(BOOT_S)
 
-    def _one(self, number):
-        session, cloud = self._session, self._bench.cloud
-        if number in _RESETS:
-            self._show(f"  power cut before recording {number}")
+    def _burst(self, burst, numbers):
+        if burst in _CUTS:
+            self._show(f"  power cut before recording {numbers[0]}")
             self._boot()
-            session = self._session
-        size = self._rng.choice(_SIZES)
-        deferred = self._rng.random() < 0.15
+        session, cloud = self._session, self._bench.cloud
+        deferred = self._rng.random() < 0.3
         if deferred:
-            session.command("battery", 5)
-        session.command("record", number, size)
-        session.until(lambda: session.recorded(number), 120, f"the end of recording {number}")
-        self.made[number] = size
-        if number == _TOKEN:
+            session.told("battery", 5)
+        for number in numbers:
+            size = self._rng.choice(_SIZES)
+            session.told("record", number, size)
+            session.until(
+                lambda n=number: session.recorded(n), _RECORD_S, f"the end of recording {number}"
+            )
+            self.made[number] = size
+        since = len(session.chip.output)
+        if deferred:
+            session.told("battery", 80)
+            session.told("now")
+        session.until(
+            lambda: b" link=wifi state=up" in session.chip.output[since:], _ARRIVE_S, "WiFi"
+        )
+        if burst == _TOKEN:
             session.command("rotate")
-        if self._rng.random() < 0.2:
+        if self._rng.random() < 0.4:
             session.command("drop")
-        if deferred:
-            session.command("battery", 80)
-            session.command("now")
-        session.until(lambda: arrived(cloud, number), _ARRIVE_S, f"recording {number} in the cloud")
+        for number in numbers:
+            session.until(
+                lambda n=number: arrived(cloud, n), _ARRIVE_S, f"recording {number} in the cloud"
+            )
+        session.until(lambda: session.kind(since) == "records", _ARRIVE_S, "the boot that records")
         at = len(session.heaps())
-        session.command("heaps")
-        session.until(lambda: len(session.heaps()) > at, 30, "the heaps")
+        session.told("heaps")
+        session.until(lambda: len(session.heaps()) > at, 60, "the heaps")
         heap = session.heaps()[-1]
         self.idle.append(heap)
-        self._show(
-            f"  {number}: {size} bytes; gc {heap.alloc}, idf {heap.idf}, largest {heap.piece}"
-        )
+        sizes = [self.made[number] for number in numbers]
+        self._show(f"  {sizes} bytes; gc {heap.alloc}, idf {heap.idf}, largest {heap.piece}")
 
     def lost(self) -> int:
         """Recordings that ended and have not arrived whole."""
@@ -100,10 +118,10 @@ class Soak:
 
     def report(self) -> dict:
         """The figures for build/emulator.json. A drift is what there is more of after the last
-        recordings than after the tenth and those behind it, each at its best, for garbage and
-        a connection that is still open come and go; of ESP-IDF's heap that of the sum or of
-        the largest block, whichever is worse. None where it did not come so far."""
-        first, last = self.idle[_FIRST - 1 : _FIRST - 1 + _WINDOW], self.idle[-_WINDOW:]
+        recordings than after the tenth and those behind it, each at its best, for garbage comes
+        and goes; of ESP-IDF's heap that of the sum or of the largest block, whichever is worse.
+        None where it did not come so far. `soak_idf_min` is the least there ever was."""
+        first, last = self.idle[_FIRST : _FIRST + _WINDOW], self.idle[-_WINDOW:]
         idf = gc = None
         if len(self.idle) >= _FIRST + 2 * _WINDOW:
             idf = min(
@@ -116,4 +134,5 @@ class Soak:
             "soak_lost": self.lost(),
             "soak_idf_drift": idf,
             "soak_gc_drift": gc,
+            "soak_idf_min": min(self.least, default=None),
         }
