@@ -68,6 +68,7 @@ class Capture:
     async def next(self):
         """The next full buffer and the uptime in ms at which it was; it is the caller's until
         `give`. (None, None) if the driver gives nothing any more, or has no buffer."""
+        late = False
         while self._out:
             for i in range(len(self._out)):
                 if self._full(self._out[i]):
@@ -75,7 +76,10 @@ class Capture:
             now = self._clock.uptime_ms()
             due = self._since_ms + self._buffer_ms
             if now > due + 2 * self._buffer_ms + 1000:
-                break
+                # Not at the first look: what held Python up may have held up the stream, too.
+                if late:
+                    break
+                late = True
             await self._clock.sleep_ms(max(_POLL_MS, due - now))
         return None, None
 

@@ -1,8 +1,6 @@
 """What sending takes: loaded when something is to be sent, let go while a recording is made
 where memory is short (see `memory`)."""
 
-from .session import Session
-
 # The modules that nothing else needs.
 _PARTS = "sending session proof s3 api http trust connection rotation"
 
@@ -19,8 +17,18 @@ class Sending:
         self._links = links
         self._http = http
         self._api = api
-        self._s3 = None
-        self.session = Session(settings, store, self, links, emit)
+        self._s3 = self._session = None
+        self._emit = emit
+
+    @property
+    def session(self):
+        """The Session."""
+        if self._session is None:
+            from .session import Session
+
+            given = self._settings, self._store, self, self._links, self._emit
+            self._session = Session(*given)
+        return self._session
 
     @property
     def http(self):
