@@ -214,7 +214,7 @@ async def test_where_memory_is_short_what_sends_is_let_go_before_settings_are_re
     class Short(Roamer):
         def event(self, name, info):
             if name == "settings":
-                loaded.append("uploader.session" in sys.modules)
+                loaded.append("uploader.http" in sys.modules)
             super().event(name, info)
 
     for roomy in (True, False):
