@@ -70,6 +70,6 @@ class Trial:
             since = self._up_ms
             late = since is not None and not self.answered and now - since > self.confirm_ms
             news = self.links or 0 < self.end_ms < now or self.answered and self.stood
-            # Where memory is short nothing more can be loaded beside a connection.
-            if late or news and (up.roomy or up.idle):
+            # Where memory is short nothing more can be loaded beside a link, or a microphone.
+            if late or news and (up.roomy or not (up.links.current or app.control.busy)):
                 await memory.borrow("updates.ended").look(app, self, now, late)

@@ -32,9 +32,10 @@ class Slots:
 
 
 class Up:
-    roomy, idle = True, False
+    roomy = True
 
     def __init__(self):
+        self.links = Links()
         self.reported = 0
         self.events = []
 
@@ -43,6 +44,14 @@ class Up:
 
     def emit(self, event, **info):
         self.events.append((event, info))
+
+
+class Links:
+    current = None
+
+
+class Control:
+    busy = False
 
 
 class Store:
@@ -69,7 +78,7 @@ class App:
         virtual.install(self.chip)
         self.clock = Clock(lambda: 0, self.chip.ticks_ms, virtual.sleep_ms)
         self.board, self.store, self.up = Board(), Store(), Up()
-        self.settings = Settings()
+        self.settings, self.control = Settings(), Control()
         self.trial = None
         self.awake_ms = 5000
 
@@ -157,17 +166,19 @@ async def test_links_that_come_and_go_without_an_answer_end_it_too():
     assert (await trial(2000, *links(11))).undone
 
 
-async def test_where_memory_is_short_nothing_is_loaded_before_an_upload_is_done():
+async def test_where_memory_is_short_nothing_is_loaded_beside_a_link_or_a_microphone():
     answer = ("heartbeat", {"state": "sent"})
     Up.roomy = False
     try:
-        slots = await trial(300, (2,) + UP, (5,) + answer)
-        assert not slots.confirmed and "stood" not in slots.value
-        Up.idle = True
+        for what, name in ((Links, "current"), (Control, "busy")):
+            setattr(what, name, "wifi")
+            slots = await trial(300, (2,) + UP, (5,) + answer)
+            assert not slots.confirmed and "stood" not in slots.value, name
+            setattr(what, name, None)
         slots = await trial(300, (2,) + UP, (5,) + answer)
         assert slots.confirmed and slots.value["stood"]
     finally:
-        Up.roomy, Up.idle = True, False
+        Up.roomy, Links.current, Control.busy = True, None, False
 
 
 async def test_a_wanted_reset_counts_no_boot_and_loses_nothing_of_what_was_seen():

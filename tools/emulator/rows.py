@@ -216,7 +216,11 @@ class Run:
                 session.until(lambda n=done: said.output.count(b"~did offer") > n, 60, "a piece")
             session.command("offer")
 
+        def records():
+            return said.output.rpartition(b"~kind ")[2].startswith(b"records")
+
         def installed(version, crashes=False):
+            session.until(records, BOOT_S, "the boot that records")
             since = len(said.output)
             offer(version, crashes)
             for state in (b"alone", b"begun", b"installed"):
