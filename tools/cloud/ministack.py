@@ -1,6 +1,7 @@
 """ministack, a real S3 implementation, as a subprocess."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -73,7 +74,13 @@ class Ministack:
 
 
 def free_port() -> int:
-    """A port on loopback that was free a moment ago."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port on loopback that was free a moment ago, below those that the kernel gives to every
+    connection: none of those takes it before it is listened at."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
