@@ -46,7 +46,7 @@ LAYERS = (
     "recorders recorders.*",
     "uploader",
     "uploader.uploader",
-    "uploader.beating uploader.concluding",
+    "uploader.beating uploader.concluding uploader.links.choosing",
     "uploader.owner uploader.heartbeat uploader.links.manager uploader.requests_transport"
     " uploader.sending uploader.rotation uploader.remote uploader.commands uploader.diagnostics"
     " uploader.device uploader.waiting uploader.asleep",

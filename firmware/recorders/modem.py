@@ -19,6 +19,9 @@ class Modem:
             return None
         from machine import UART
 
+        from uploader import memory
+
+        memory.borrow("uploader.growth").extend()
         from uploader.links.cellular import CellularLink
         from uploader.links.modem import Pins
 

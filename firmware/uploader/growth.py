@@ -16,6 +16,7 @@ from .memory import largest_piece, roomy
 # that records has no radio on.
 _SECOND = const(53248)
 _BOOTS = (("sender", (49152,)), ("app", (57344, 16384)))
+_MODEM = const(16384)
 _STACK_MIN = const(8192)  # of a thread, which ESP-IDF takes from the same memory
 _FILL = const(4096)
 _ANCHOR = const(16)  # words
@@ -40,6 +41,13 @@ def grow():
     for size in wanted:
         if largest_piece() >= size + _STACK_MIN:
             _take(size)
+
+
+def extend():
+    """Have one region more, for what a modem takes, if there is none yet: without WiFi there is
+    room for it."""
+    if len(memory.anchors) == 1:
+        _take(_MODEM)
 
 
 def _take(wanted):

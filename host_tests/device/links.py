@@ -47,6 +47,15 @@ async def test_a_link_that_fails_is_left_alone_for_longer_each_time():
     assert wifi.ups == 9
 
 
+async def test_a_link_that_failed_and_then_works_stays_on():
+    wifi = Link("wifi", False)
+    n, ticks, _ = manager(wifi)
+    e = await fails(LinkError, n.ready())
+    ticks.ms += int(e.wait_s * 1000)
+    wifi.works = True
+    assert await n.ready() is wifi and wifi.is_up() and not n.lit
+
+
 async def test_after_a_failure_in_mid_transfer_the_next_link_is_tried_at_once():
     wifi, modem = Link("wifi"), Link("cellular")
     n, ticks, events = manager(wifi, modem)

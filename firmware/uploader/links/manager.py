@@ -6,17 +6,15 @@ import socket
 from micropython import const
 
 from .. import memory
-from ..errors import LinkError
 from ..retry import Backoff
 from . import addresses
 
 # A link that failed is left alone for up to so long, doubling from _COOL_S.
+_NEAR = __name__.rpartition(".")[0] + "."
 _COOL_S = const(15)
-_COOL_MAX_S = const(900)
-# ... and where the board sleeps for so many times what the attempt took.
-_TIMES = const(60)
+COOL_MAX_S = const(900)
 # What the setting `network_preference` can name.
-_NAMED = ("wifi", "cellular", "ble")
+NAMED = ("wifi", "cellular", "ble")
 
 
 class LinkManager:
@@ -25,18 +23,19 @@ class LinkManager:
     Their order is that of the setting `network_preference`, which leaves out those it does
     not name; others (`host`, say) come first. `current` is the link in use or None, `policy`
     (a Policy or None) may refuse a link that is up, `emit(event, **info)` tells what happens.
+    `lit` are links that failed, and may still be powered: for `choosing`.
     """
 
     def __init__(self, links, settings, clock, policy, emit):
         self.current = None
         self.policy = policy
         self.links = links
-        self._settings = settings
-        self._clock = clock
+        self.settings = settings
+        self.clock = clock
         self._emit = emit
         self.cool = {}  # link name: [Backoff, uptime in ms until which it is left alone]
         self._used_ms = 0  # uptime at which `current` was last used
-        self._lit = []  # those that failed, and may still be powered
+        self.lit = []
         self._proved = False  # `current` has carried a file
         self._names = []  # what name servers answered, see Resolver
 
@@ -46,74 +45,24 @@ class LinkManager:
 
         Raises LinkError with `wait_s`, after which it is worth trying again.
         """
-        waits = []
-        reasons = []
-        for link in self.in_order():
-            if radios is not None and link.name in _NAMED and link.name not in radios:
-                continue
-            left = self._left_ms(link)
-            if left > 0 and not (link is self.current and link.is_up()):
-                waits.append(left / 1000)
-                reasons.append("%s failed" % link.name)
-                continue
-            reason, wait = await self._try(link, quiet)
-            if reason is None:
-                if self.current is not link:
-                    self.forget_names()
-                    if self.current:
-                        await self._down(self.current)
-                        self._proved = False
-                self.current = link
-                for other in list(self._lit):
-                    await self._down(other)
-                self._used_ms = self._clock.uptime_ms()
-                return link
-            waits.append(wait)
-            reasons.append(reason)
-        e = LinkError("; ".join(reasons) or "no link is configured")
-        e.wait_s = max(1, min(waits)) if waits else _COOL_MAX_S
-        raise e
+        return await memory.borrow(_NEAR + "choosing").ready(self, quiet, radios)
+
+    def use(self, link):
+        """Take note that `link` is the one in use."""
+        if link is not self.current:
+            self.forget_names()
+            self._proved = False
+        self.current = link
+        self.touch()
 
     def in_order(self):
         """The links that the settings let be used, in the order in which they are tried."""
-        found = [link for link in self.links if link.name not in _NAMED]
-        for name in self._settings.network_preference:
+        found = [link for link in self.links if link.name not in NAMED]
+        for name in self.settings.network_preference:
             found += [link for link in self.links if link.name == name]
         # A preference without any link that there is would cut the device off from whoever
         # could mend it.
         return found or self.links
-
-    async def _try(self, link, quiet):
-        """(None, 0) if the link is up and allowed, else why not and the seconds to wait."""
-        ask = lambda: self.policy and self.policy.link(link)  # noqa: E731
-        refusal = ask()  # what no radio is needed to know
-        start_ms = self._clock.uptime_ms()
-        try:
-            if not refusal and not link.is_up():
-                await link.up(ask, quiet)
-                self._emit("link", link=link.name, state="up")
-                refusal = ask()
-        except LinkError as e:
-            refusal = e.refusal
-            if not refusal:
-                reason = "%s: %s" % (link.name, e)
-                self._emit("link", link=link.name, state="failed", code=e.code, reason=reason)
-                self._used_ms = self._clock.uptime_ms()
-                self._lit.append(link)
-                # What took long in vain costs much: where the battery matters, not so soon again.
-                least_s = (self._used_ms - start_ms) * _TIMES // 1000
-                least_s = min(least_s, self._settings.patience_s(0))
-                return reason, self._leave(link, least_s)
-        if not refusal:
-            return None, 0
-        reason, wait_s = refusal.reason, refusal.wait_s
-        # What the radio has to be on for is not looked at too often where the battery matters.
-        often = refusal.rule == "cap" or not self._settings.patience_s(0)
-        wait_s = self._leave(link, wait_s, often)
-        self._emit("deferred", rule=refusal.rule, link=link.name, reason=reason, wait_s=wait_s)
-        # Neither tried nor powered before that.
-        await self._down(link)
-        return reason, wait_s
 
     def failed(self, reason, code=None):
         """Note that traffic over the current link failed; True if another link can be tried at
@@ -125,9 +74,9 @@ class LinkManager:
             self._emit("link", link=link.name, state="failing", code=code, reason=reason)
         if link is None or only:
             return False
-        self._leave(link)
+        self.leave(link)
         for other in links:
-            if other is not link and self._left_ms(other) <= 0:
+            if other is not link and self.left_ms(other) <= 0:
                 return True
         return False
 
@@ -141,7 +90,7 @@ class LinkManager:
 
     def touch(self):
         """Note that the current link was used."""
-        self._used_ms = self._clock.uptime_ms()
+        self._used_ms = self.clock.uptime_ms()
 
     async def drop(self):
         """Take the current link down after a failure; `ready` then brings one up from the
@@ -149,7 +98,7 @@ class LinkManager:
         link, self.current = self.current, None
         self._proved = False
         if link:
-            await self._down(link)
+            await self.take_down(link)
 
     def better(self):
         """True if a link that is preferred to the current one is due to be tried. Not before
@@ -162,7 +111,7 @@ class LinkManager:
         for link in self.in_order():
             if link is self.current:
                 break
-            left = max(0, self._left_ms(link)) / 1000
+            left = max(0, self.left_ms(link)) / 1000
             due = left if due is None else min(due, left)
         return due
 
@@ -179,14 +128,14 @@ class LinkManager:
         and multicast DNS, the port's own resolver is asked, which blocks.
         """
         found = getattr(self.current, "name_servers", None)
-        servers = self._settings.dns_servers + (found() if found else [])
+        servers = self.settings.dns_servers + (found() if found else [])
         local = host == "localhost" or host.endswith(".local")  # RFC 6761, RFC 6762
         if local or host[-1:].isdigit() or not (servers or found):  # an address does not block
             return addresses(host, port, kind)
         from . import resolver
 
         try:
-            found = await resolver.Resolver(self._clock, self._names).resolve(host, servers)
+            found = await resolver.Resolver(self.clock, self._names).resolve(host, servers)
         finally:
             memory.forget(resolver.__name__)
         return [addresses(address, port, kind)[0] for address in found]
@@ -211,45 +160,47 @@ class LinkManager:
 
     def idle_s(self):
         """Seconds until the links are to be powered down; None for never, or if none is on."""
-        link = self.current or (self._lit and self._lit[-1])
+        link = self.current or (self.lit and self.lit[-1])
         if not link:
             return None
-        if not self.current and self._settings.patience_s(0):
+        if not self.current and self.settings.patience_s(0):
             return 0  # it failed, and the board is to sleep
-        idle_s = self._settings.values.get(link.name + "_idle_timeout_s", -1)
+        idle_s = self.settings.values.get(link.name + "_idle_timeout_s", -1)
         if idle_s < 0:
-            idle_s = self._settings.radio_idle_timeout_s
+            idle_s = self.settings.radio_idle_timeout_s
         if not idle_s:
             return None
-        return max(0, self._used_ms + idle_s * 1000 - self._clock.uptime_ms()) / 1000
+        return max(0, self._used_ms + idle_s * 1000 - self.clock.uptime_ms()) / 1000
 
     async def down(self):
         """Power every link down."""
         self.current = None
         for link in self.links:
-            await self._down(link)
+            await self.take_down(link)
 
-    async def _down(self, link):
+    async def take_down(self, link):
+        """Power a link down."""
         was = link.is_up()
         await link.down()
-        if link in self._lit:
-            self._lit.remove(link)
+        if link in self.lit:
+            self.lit.remove(link)
         if was and not link.is_up():
             self._emit("link", link=link.name, state="down")
         if link.metered and self.policy:
             self.policy.meter.settle()
 
-    def _left_ms(self, link):
-        return self.cool.get(link.name, (None, 0))[1] - self._clock.uptime_ms()
+    def left_ms(self, link):
+        """Milliseconds for which a link is left alone yet; negative if it is not."""
+        return self.cool.get(link.name, (None, 0))[1] - self.clock.uptime_ms()
 
-    def _leave(self, link, wait_s=0, exactly=False):
+    def leave(self, link, wait_s=0, exactly=False):
         """Leave a link alone for `wait_s` seconds, or longer each time; returns the seconds."""
         if not exactly:
-            patience_s = self._settings.patience_s(_COOL_MAX_S)
+            patience_s = self.settings.patience_s(COOL_MAX_S)
             wait_s = max(wait_s, self.left(link.name)[0].next(patience_s))
-        self.left(link.name)[1] = self._clock.uptime_ms() + int(wait_s * 1000)
+        self.left(link.name)[1] = self.clock.uptime_ms() + int(wait_s * 1000)
         return wait_s
 
     def left(self, name):
         """[Backoff, uptime in ms until which it is left alone] of the link of that name."""
-        return self.cool.setdefault(name, [Backoff(self._clock.random, _COOL_S), 0])
+        return self.cool.setdefault(name, [Backoff(self.clock.random, _COOL_S), 0])
