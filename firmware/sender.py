@@ -106,7 +106,9 @@ class Sender(Running):
                 break
             self.update()
             left_s = self.up.waiting.left_s()
-            if not self.updating and (left_s is None or left_s > _PATIENCE_S):
+            # A reset would end the trial of an image.
+            stays = self.updating or (self.trial and self.trial.image)
+            if not stays and (left_s is None or left_s > _PATIENCE_S):
                 break
             await self.clock.sleep_ms(_TICK_MS)
         await self._back()

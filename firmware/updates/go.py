@@ -161,7 +161,9 @@ class Update:
             if slots.on_trial:
                 raise UpdateError("another is on trial")
             await install_image(app, bundle.head, source, value["version"], self.between)
-            await restart(app, "installed", version=value["version"])
+            # Where memory is short what sends is to come first: a reset would end the trial.
+            mark = "update" if memory.roomy() else "send"
+            await restart(app, "installed", mark, version=value["version"])
             return
         await bundle.fetch_list()
         bundle.check_whole(value["size"], value["crc"])
@@ -177,15 +179,15 @@ class Update:
         return wait
 
 
-async def restart(app, state, **info):
-    """Reset, as soon as nothing is recorded; what led to it is told before."""
+async def restart(app, state, mark="update", **info):
+    """Reset, as soon as nothing is recorded; what led to it is told before. `mark` is power's."""
     import machine
 
     app.up.emit("update", state=state, **info)
     while app.control.busy:
         await app.clock.sleep(1)
     app.close()
-    app.load("power").mark("update")
+    app.load("power").mark(mark)
     machine.reset()
 
 

@@ -309,21 +309,43 @@ def test_a_boot_that_sends_and_dies_ends_with_recording_alone():
     assert life.app.only_records and len(list(life.app.store.pending())) == 1
 
 
-def test_an_update_on_trial_is_not_given_up_for_wanted_resets():
-    class Trial:
-        stood = False
-        excused = 0
+class Trial:
+    """Of an update: as much of it as a boot asks for."""
 
-        def note(self, *_):
-            pass
+    image = stood = False
+    excused = 0
 
-        def stuck(self, now):
-            return False
+    def note(self, *_):
+        pass
 
-        def excuse(self):
-            Trial.excused += 1
+    def stuck(self, now):
+        return False
 
+    def excuse(self):
+        Trial.excused += 1
+
+
+def test_an_image_on_trial_is_not_reset_before_it_is_confirmed():
     life = Life()
+
+    async def act(a):
+        if type(a) is product.App and len(life.boots) == 1:
+            power.mark("send")
+            a.chips.machine.reset()
+        elif type(a) is Sender:
+            a.trial = Trial()
+            a.trial.image = True
+            await asyncio.sleep(100)
+            assert life.boots == ["records", "sends"]
+            a.trial = None
+
+    life.live(200, act)
+    assert life.boots == ["records", "sends", "records"] and life.chips.chip.us > 100e6
+
+
+def test_an_update_on_trial_is_not_given_up_for_wanted_resets():
+    life = Life()
+    Trial.excused = 0
 
     async def act(a):
         a.trial = Trial()

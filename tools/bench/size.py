@@ -11,7 +11,7 @@ from .common import MPY, ROOT, compiled
 # What an uploader with WiFi and cellular needs: not the desktop's link, the plug-in for another
 # HTTP client, the SD card's mounting, the owner's commands, which come with what uses them.
 _LEFT_OUT = {
-    *("requests_transport", "links/host", "mount", "owner", "heartbeat", "recovery"),
+    *("requests_transport", "links/host", "mount", "owner", "heartbeat", "beating", "recovery"),
     *("remote", "commands", "diagnostics", "zones", "trust"),
     *("flac_recovery", "schedule", "asleep"),
 }
@@ -26,7 +26,7 @@ _FEATURES = {
         "policy",
     ),
     "wifi": ("links/wifi",),
-    "heartbeat": ("heartbeat",),
+    "heartbeat": ("heartbeat", "beating"),
     "remote settings and commands (loaded when needed)": ("remote", "zones", "commands"),
     "diagnostics": ("diagnostics",),
     "completion with proof": ("proof",),

@@ -26,7 +26,9 @@ PARTS = {
         ("links/cellular", "links/at", "links/modem", "links/modems", "data_meter"),
         "no `CellularLink`",
     ),
-    "heartbeats": Part(("heartbeat", "remote", "commands", "diagnostics"), "`heartbeat_minutes` 0"),
+    "heartbeats": Part(
+        ("heartbeat", "beating", "remote", "commands", "diagnostics"), "`heartbeat_minutes` 0"
+    ),
     "zones": Part(("zones",), "`timezone` as an offset"),
     "schedule": Part(("schedule",), "no `record_schedule`"),
     "roots": Part(("trust",), '`root_bundle` ""'),
