@@ -6,7 +6,7 @@ import power
 
 from updates.later import later
 
-_AFTER_MS = 10000  # a recording: another one may follow
+_AFTER_MS = 10000  # a recording, or switching on: another one may follow
 _AGAIN_MS = 30000  # since the other boot gave up
 _BEFORE_S = 60  # a recording that the schedule wants
 _LATER_S = 1800
@@ -19,7 +19,8 @@ class Elsewhere:
     def __init__(self, link, app):
         self.link = link
         self._app = app
-        self._least_ms = app.clock.uptime_ms() + (_AGAIN_MS if _is_back(app) else 0)
+        wait_ms = _AGAIN_MS if _is_back(app) else _AFTER_MS
+        self._least_ms = app.clock.uptime_ms() + (0 if app.boot["by"] == "timer" else wait_ms)
 
     def __getattr__(self, name):
         return getattr(self.link, name)
