@@ -5,11 +5,20 @@ the other."""
 import power
 
 from updates.later import later
+from uploader.errors import LinkError
 
 _AFTER_MS = 10000  # a recording, or switching on: another one may follow
 _AGAIN_MS = 30000  # since the other boot gave up
 _BEFORE_S = 60  # a recording that the schedule wants
 _LATER_S = 1800
+
+
+class _Recording:
+    """A Refusal (see `policy`)."""
+
+    rule = "recording"
+    reason = "a recording is under way"
+    wait_s = 10
 
 
 class Elsewhere:
@@ -30,9 +39,12 @@ class Elsewhere:
         return False
 
     async def up(self, *_):
-        """Reset once nothing is recorded, or soon to be."""
+        """Reset once nothing is recorded, or soon to be. Raises LinkError when a recording begins,
+        which needs the memory that whoever asks for a link holds."""
         app = self._app
         while not self._may():
+            if app.control.under_way:
+                raise LinkError(_Recording.reason, "refused", _Recording)
             app.up.waiting.show_life()
             await app.clock.sleep(1)
         app.emit("sender", state="wanted")
