@@ -203,7 +203,8 @@ class Device:
         with contextlib.suppress(TransportError, OSError):
             self.transport.exec_raw_no_follow(
                 "import machine\ntry:\n import power\n power.mark('tools')\n"
-                "except Exception:\n pass\nmachine.reset()\n"
+                # Whoever asks next may interrupt that, but not keep it from the reset.
+                "except BaseException:\n pass\nmachine.reset()\n"
             )
         self.transport.in_raw_repl = False
 

@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 import tty
@@ -38,6 +39,7 @@ class Simulator:
 
     def __enter__(self):
         self.root.mkdir(parents=True, exist_ok=True)
+        self._rtc = tempfile.NamedTemporaryFile(prefix="rtc-")
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         self.path = os.ttyname(self._slave)
@@ -51,6 +53,7 @@ class Simulator:
         self._thread.join(10)
         self._child.kill()
         self._child.wait()
+        self._rtc.close()
         os.close(self._master)
         os.close(self._slave)
 
@@ -63,7 +66,7 @@ class Simulator:
         self._ready = self._running = False
         self.watched_s = self._limit = None
         self._child = micropython.start(
-            *(_REPL, self.root.resolve(), mode, reason),
+            *(_REPL, self.root.resolve(), mode, reason, self._rtc.name),
             heap=self._heap,
             text=False,
             stdin=subprocess.PIPE,
@@ -81,8 +84,7 @@ class Simulator:
             if self.watched_s and time.monotonic() - self._fed > self.watched_s:
                 self.output += b"\r\nthe watchdog bit\r\n"
                 self._child.kill()
-            if self._master in ready:
-                self._from_host(os.read(self._master, 4096))
+            # First what it said, for that says whether a Ctrl-C would interrupt anything.
             if out in ready:
                 data = os.read(out, 4096)
                 if not data:
@@ -91,6 +93,8 @@ class Simulator:
                 data = bytes(filter(self._is_text, data))
                 self.output += data
                 os.write(self._master, data)
+            if self._master in ready:
+                self._from_host(os.read(self._master, 4096))
 
     def _is_text(self, c):
         """Whether a byte is for the host, and not for us."""

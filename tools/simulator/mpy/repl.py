@@ -1,10 +1,12 @@
-"""MicroPython's REPL over standard input and output, for the unix port: repl.py ROOT MODE REASON.
+"""MicroPython's REPL over standard input and output, for the unix port:
+repl.py ROOT MODE REASON RTC.
 
 What mpremote and a person at a terminal use of it: the friendly prompt, the raw REPL (Ctrl-A,
 code, Ctrl-D; docs "reference/repl"), Ctrl-C, and soft reset. ROOT becomes the device's "/". MODE
 is `boot` (boot.py and main.py are run), or `raw` (as after a soft reset from the raw REPL). REASON
-is why it boots, an ESP_RST_ name. Exits with 75 for a soft reset from the raw REPL, 77 for the end
-of a deep sleep, 76 for any other reset. The watchdog is the simulator's: a hang can't end itself.
+is why it boots, an ESP_RST_ name, RTC the file that its RTC memory is in. Exits with 75 for a soft
+reset from the raw REPL, 77 for the end of a deep sleep, 76 for any other reset. The watchdog is the
+simulator's: a hang can't end itself.
 """
 
 import io
@@ -18,7 +20,7 @@ sys.path.append(sys.argv[0].rsplit("/", 1)[0] + "/../../chip/mpy")
 from chip import Asleep, Chip
 from esp32board import Board
 
-ROOT, MODE, REASON = sys.argv[1:4]
+ROOT, MODE, REASON, RTC = sys.argv[1:5]
 RAW_RESET, RESET, WOKEN = 75, 76, 77
 WINDOW = 2048
 # Told to the simulator, which keeps them from whoever is at the other end: Ctrl-C interrupts
@@ -28,9 +30,31 @@ WAITING, RUNNING = b"\x16", b"\x17"
 WATCH, FED = b"\x15", b"\x14"
 
 
+class Kept(dict):
+    """What outlives a program: its RTC memory in a file, for each boot is a process of its own."""
+
+    def __init__(self, path):
+        super().__init__()
+        self._file = open(path, "r+b")  # "/" will be another's
+        data = self._file.read()
+        if data:
+            super().__setitem__("rtc", data[2 : 2 + int.from_bytes(data[:2], "big")])
+
+    def __setitem__(self, key, value):
+        super().__setitem__(key, value)
+        if key == "rtc":
+            self._file.seek(0)
+            self._file.write(len(value).to_bytes(2, "big") + value)
+            self._file.flush()
+
+
 class Simulated(Chip):
     """A chip in real time, whose resets the simulator makes. Deep sleep takes its time, and
     for ever if nothing was set to wake it."""
+
+    def __init__(self):
+        super().__init__(time.ticks_ms)
+        self.kept = Kept(RTC)
 
     def halt(self, end):
         if isinstance(end, Asleep):
@@ -187,25 +211,33 @@ def friendly(space):
 
 
 def main():
-    board = Board(Simulated(time.ticks_ms), REASON)
+    board = Board(Simulated(), REASON)
     board.machine.WDT = Watchdog
     board.install()
     vfs.umount("/")
     vfs.mount(vfs.VfsPosix(ROOT), "/")
     sys.path[:] = ["", ".frozen", "/lib"]
     space = {"__name__": "__main__"}
-    out(WAITING)
-    if MODE == "raw":
-        raw(space)
-    else:
-        for name in ("/boot.py", "/main.py"):
-            try:
-                with open(name) as f:
-                    code = f.read()
-            except OSError:
-                continue
-            run(code, name[1:], space)
-    friendly(space)
+    doing = [lambda: raw(space)] if MODE == "raw" else [lambda: boot(space)]
+    while True:
+        try:
+            out(WAITING)
+            if doing:
+                doing.pop()()
+            friendly(space)
+        except KeyboardInterrupt:
+            # It came as what it was meant for ended: on a chip it would only be a character.
+            pass
+
+
+def boot(space):
+    for name in ("/boot.py", "/main.py"):
+        try:
+            with open(name) as f:
+                code = f.read()
+        except OSError:
+            continue
+        run(code, name[1:], space)
 
 
 main()
