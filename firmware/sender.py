@@ -55,6 +55,8 @@ class _Control:
 class Sender(Running):
     """A device that sends (see `Running`)."""
 
+    _poor = False  # memory ran out
+
     def __init__(self, board, settings, clock=None, make_watchdog=None, boot=None, http=None):
         self.control = _Control(board)
         super().__init__(board, settings, clock, make_watchdog, boot, http)
@@ -73,6 +75,11 @@ class Sender(Running):
             if len(json.dumps(command)) > _ROOM:
                 command["params"].pop("metadata", None)
             self.control.wanted = name, command
+
+    def _event(self, name, info):
+        # The next boot begins with a heap that has not grown.
+        self._poor = self._poor or name == "memory"
+        super()._event(name, info)
 
     async def run(self):
         """Send what is to be sent, and reset."""
@@ -108,7 +115,8 @@ class Sender(Running):
             left_s = self.up.waiting.left_s()
             # A reset would end the trial of an image.
             stays = self.updating or (self.trial and self.trial.image)
-            if not stays and (left_s is None or left_s > _PATIENCE_S):
+            patience_s = 0 if self._poor else _PATIENCE_S
+            if not stays and (left_s is None or left_s > patience_s):
                 break
             await self.clock.sleep_ms(_TICK_MS)
         await self._back()

@@ -1,5 +1,7 @@
 """A modem on a board."""
 
+_CODE = 16384  # bytes of heap that its code takes; without WiFi there is room for them
+
 
 class Modem:
     """A modem as it is wired: its family's `profile` (see `uploader.links.modems`), the pins
@@ -21,7 +23,7 @@ class Modem:
 
         from uploader import memory
 
-        memory.borrow("uploader.growth").extend()
+        memory.borrow("uploader.growth").extend(_CODE)
         from uploader.links.cellular import CellularLink
         from uploader.links.modem import Pins
 

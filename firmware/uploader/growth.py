@@ -16,9 +16,8 @@ from .memory import largest_piece, roomy
 # that records has no radio on.
 _SECOND = const(53248)
 _BOOTS = (("sender", (49152,)), ("app", (57344, 16384)))
-_MODEM = const(16384)
 _STACK_MIN = const(8192)  # of a thread, which ESP-IDF takes from the same memory
-_FILL = const(4096)
+_FILL = const(1024)
 _ANCHOR = const(16)  # words
 _OFTEN = const(1024)
 
@@ -43,11 +42,10 @@ def grow():
             _take(size)
 
 
-def extend():
-    """Have one region more, for what a modem takes, if there is none yet: without WiFi there is
-    room for it."""
-    if len(memory.anchors) == 1:
-        _take(_MODEM)
+def extend(size):
+    """Have one region more, of `size` bytes, for what not every board has, if there is none yet."""
+    if len(memory.anchors) == 1 and largest_piece() >= size + _STACK_MIN:
+        _take(size)
 
 
 def _take(wanted):
@@ -61,7 +59,7 @@ def _take(wanted):
     size = _size()
     # What the regions before have left is used up, so that the next comes.
     fill = []
-    while _size() < size + _FILL:
+    while _size() < size + wanted // 2:
         fill.append([0] * (_FILL // 4))
     # The last one is in it, and shrinks where it is (py/objlist.c, list_pop). Not to a single
     # block: a region of which the first alone is in use counts as empty (py/gc.c).

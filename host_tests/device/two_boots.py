@@ -16,6 +16,7 @@ from wlan import AccessPoint
 
 from uploader import dates, heartbeat
 from uploader.clock import iso
+from uploader.errors import TransportError
 
 HOME = [{"ssid": "home", "key": "12345678"}]
 
@@ -254,6 +255,27 @@ def test_without_a_network_it_records_most_of_the_time():
     life.network = True
     life.live(7200 + 1200)
     assert statuses(life.service) == ["uploaded"]
+
+
+def test_memory_that_runs_out_ends_the_boot_and_the_next_one_goes_on():
+    service = Service("dtok_a")
+    life = Life(service)
+    poor = []
+
+    async def act(a):
+        if type(a) is Sender and not poor:
+
+            async def fails(*args):
+                poor.append(1)
+                raise TransportError("memory", "out of memory")
+
+            a.up.sending.s3.put = fails
+        elif len(life.boots) == 1:
+            await record(a)
+
+    life.live(300, act)
+    assert life.boots == ["records", "sends", "records", "sends", "records"], life.boots
+    assert statuses(service) == ["uploaded"] and len(poor) == 1
 
 
 def test_the_schedule_ends_what_is_sent():
