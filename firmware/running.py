@@ -9,7 +9,6 @@ from uploader import Clock, Device, Store, Uploader, __version__, memory
 from uploader.clock import iso, set_machine_time
 
 RESETS = 5  # in a row are a boot loop: as in power
-_RULES = 4096  # bytes of heap that heartbeats and the owner's rules take
 # What keeps a board awake for `awake_s`, because more may follow.
 _STIR = ("completed", "ended", "command", "settings")
 
@@ -50,8 +49,6 @@ class Running:
             Device(board.battery, __version__, getattr(board, "charging", None), boot["by"]),
             http,
         )
-        if self.up.heartbeat or self.up.policy:
-            self.load("uploader.growth").extend(_RULES)
         self._make_watchdog = make_watchdog
         # Uptime until which it stays awake: somebody may be there, or more may follow.
         self.awake_ms = 0 if boot["by"] == "timer" else settings.awake_s * 1000

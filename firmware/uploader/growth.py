@@ -15,7 +15,9 @@ from .memory import largest_piece, roomy
 # connection takes 33 KB. The boot that sends has less to load than a program of one's own, the one
 # that records has no radio on.
 _SECOND = const(53248)
-_BOOTS = (("sender", (49152,)), ("app", (57344, 16384)))
+_SENDS = const(49152)
+_BEATS = const(4096)  # what heartbeats and the rules that come with them take
+_RECORDS = (57344, 16384)
 _STACK_MIN = const(8192)  # of a thread, which ESP-IDF takes from the same memory
 _FILL = const(1024)
 _ANCHOR = const(16)  # words
@@ -34,16 +36,27 @@ def grow():
         return
     gc.threshold(_OFTEN)  # collecting often keeps the free heap in few pieces
     wanted = (_SECOND,)
-    for kind, sizes in _BOOTS:
-        if kind in sys.modules:
-            wanted = sizes
+    if "sender" in sys.modules:
+        wanted = (_SENDS + (_BEATS if _beats() else 0),)
+    elif "app" in sys.modules:
+        wanted = _RECORDS
     for size in wanted:
         if largest_piece() >= size + _STACK_MIN:
             _take(size)
 
 
+def _beats():
+    """True if heartbeats are wished for: they are off unless they are set."""
+    try:
+        with open("/config.json") as f:
+            return "heartbeat_minutes" in f.read()
+    except OSError:
+        return False
+
+
 def extend(size):
-    """Have one region more, of `size` bytes, for what not every board has, if there is none yet."""
+    """Have one region more, of `size` bytes, for what not every board has, if there is none yet.
+    Not of less than 16 KB: ESP-IDF has other pieces, of 14 KB at most."""
     if len(memory.anchors) == 1 and largest_piece() >= size + _STACK_MIN:
         _take(size)
 
