@@ -13,7 +13,7 @@ from .layout import kind_of
 from .retry import COMPLETE, CREATE, PUT, UPLOAD_URL, PassResult
 
 _BATCH = const(32)  # files whose upload-urls are held at once, with one connection
-_SMALL_BATCH = const(2)  # ... where memory is short: each URL has a kilobyte or more
+_SMALL_BATCH = const(1)  # ... where memory is short: each URL has a kilobyte or more
 _BATCH_BYTES = const(32 << 20)  # and their bytes: a slow link must send them within the hour
 _VERDICT = __name__.rpartition(".")[0] + ".verdict"
 
