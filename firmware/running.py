@@ -35,7 +35,7 @@ class Running:
         up = boot.get("up")
         if up and boot["by"] == "reset":
             self.clock.resume(up["boot"], up["ms"] + boot["slept_s"] * 1000)
-        elif "up" in boot:
+        elif "up" in boot and boot["by"] != "reset":
             self.clock.estimate()  # it woke from deep sleep
         keep = 40 if memory.roomy() else 10
         self.log = Log(settings.state.rstrip("/") + "/log", self._now, keep)

@@ -66,15 +66,17 @@ class Sender(Running):
         self.control.start()
 
     def stop(self):
-        """Nothing is recorded."""
+        """Have it record nothing."""
         self.control.wanted = None
 
     def command(self, name, command):
-        """Leave a remote command to the other boot."""
+        """Leave a remote command, `start_recording` or `stop_recording`, to the other boot."""
         if name == "start_recording":
             if len(json.dumps(command)) > _ROOM:
                 command["params"].pop("metadata", None)
             self.control.wanted = name, command
+        else:
+            self.stop()
 
     def _event(self, name, info):
         # The next boot begins with a heap that has not grown.
