@@ -78,7 +78,10 @@ def part(app):
         import asyncio
 
         asyncio.create_task(later(app, _LATER_S))
-    wanted = app.boot["kept"].pop("wanted", None)
+    kept = app.boot["kept"]
+    wanted = kept.pop("wanted", None)
+    if wanted:
+        power.save(kept)  # once: not again after whatever reset comes next
     if wanted == "button":
         app.start()
     elif wanted:

@@ -67,8 +67,16 @@ def wait_for(true, what, seconds=300):
         time.sleep(0.05)
 
 
+@pytest.fixture(params=["2m", "512k"], ids=["roomy", "lean"])
+def either(request, tmp_path):
+    """A simulator with memory to record and send side by side, and one without: see sender.py."""
+    with Simulator(tmp_path / "device", request.param) as s:
+        yield s
+
+
 @pytest.mark.long
-def test_from_an_empty_device_to_a_completed_upload(cloud, simulator, tmp_path):
+def test_from_an_empty_device_to_a_completed_upload(cloud, either, tmp_path):
+    simulator = either
     port = ("--port", simulator.path)
     assert "nothing is deployed" in run("status", *port).stdout
     assert "copied" in ok("deploy", "--board", "unix", *port)
@@ -383,7 +391,7 @@ def test_the_watchdog_gives_a_tool_time(cloud, simulator, tmp_path):
 
 
 def test_what_will_not_fit_is_said_before_anything_is_copied(tmp_path):
-    with Simulator(tmp_path / "device") as small, Device(small.path) as device:
+    with Simulator(tmp_path / "device", "512k") as small, Device(small.path) as device:
         files = package.build("unix")
         assert deploying.foresee(device, package.board("unix"), files, {}) is None
         device.run("ballast = bytearray(200000)")  # of a heap of 512 KB

@@ -220,6 +220,24 @@ def test_a_command_is_carried_over_to_the_boot_that_records():
     assert 4 * 32000 <= len(recording["files"][0]) - 44 < 6 * 32000
 
 
+def test_what_was_carried_over_is_done_once_whatever_reset_comes_next():
+    life = Life()
+
+    async def act(a):
+        if type(a) is product.App and len(life.boots) == 1:
+            await record(a)
+        elif type(a) is Sender and len(life.boots) == 2:
+            a.start()
+        elif life.boots == ["records", "sends", "records"]:
+            await asyncio.sleep(3)
+            assert a.state() == "recording"
+            a.chips.chip.halt(Reset("PANIC"))
+
+    life.live(300, act)
+    assert life.boots[:4] == ["records", "sends", "records", "records"]
+    assert len(life.service.recordings) == 2 and len(list(life.app.store.pending())) == 0
+
+
 def test_a_command_that_rtc_memory_does_not_hold_is_carried_without_its_metadata():
     service = Service("dtok_a")
     params = {"max_duration_sec": 4, "metadata": {"note": "x" * 2000}}

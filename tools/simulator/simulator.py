@@ -23,7 +23,7 @@ class Simulator:
     Simulator(root) as s:` on. It boots at once: boot.py and main.py are run if they are there.
     `output` is what it has printed so far."""
 
-    def __init__(self, root: Path, heap: str = "512k"):
+    def __init__(self, root: Path, heap: str = "2m"):
         self.root = root
         self.output = b""
         self._heap = heap
