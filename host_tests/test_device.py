@@ -363,17 +363,7 @@ def test_the_freeze_manifest_names_every_module():
         "include": lambda *_: None,
     }
     exec((ROOT / "firmware/manifest.py").read_text(), space)
-    names = [
-        "app.py",
-        "doctor.py",
-        "power.py",
-        "recorders",
-        "resting.py",
-        "setup",
-        "status.py",
-        "updates",
-        "uploader",
-    ]
+    names = sorted([f"{name}.py" for name in package.BESIDE] + list(package.SOURCES))
     assert sorted(frozen) == names
     for name in frozen:
         assert (ROOT / "firmware" / name).exists()
