@@ -116,8 +116,13 @@ def outcome(a, seconds, meanwhile=None):
         await asyncio.sleep(seconds)
         task.cancel()
 
+    return ended(main())
+
+
+def ended(main):
+    """Run a coroutine: the Asleep or Reset that it ended in, or None."""
     try:
-        asyncio.run(main())
+        asyncio.run(main)
     except (Asleep, Reset) as e:
         return e
     finally:
