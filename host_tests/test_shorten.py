@@ -1,4 +1,4 @@
-"""Boards without PSRAM get short private names: the same firmware, with fewer names."""
+"""Boards without PSRAM get names that MicroPython has in its ROM: the same firmware, less RAM."""
 
 import ast
 import os
@@ -8,10 +8,10 @@ import pytest
 from conftest import DEVICE, HEAP, ROOT
 
 from tools import micropython
-from tools.device import package
-from tools.device.shorten import shorten
+from tools.device import package, shorten
 
-# Tests of most of the firmware; what a test of its own inherits has no private names.
+# Tests of most of the firmware; what a test of its own inherits has no private names, and asks for
+# nothing by a text.
 FILES = ("product.py", "session.py", "wifi.py", "image.py")
 
 
@@ -23,13 +23,14 @@ def test_a_module_has_its_own_and_who_inherits_shares_them():
         "p.other": "_LIMIT = 3\n\ndef _f(_a):\n return getattr(_a, '_kept') or _a._kept + _LIMIT\n",
         "p.port": "import sys\n\ndef _f():\n return sys.implementation._mpy\n",
     }
-    short = shorten(sources)
+    short = shorten.shorten(sources)
     names = {
         key: {n.attr for n in ast.walk(ast.parse(short[key])) if isinstance(n, ast.Attribute)}
         for key in short
     }
+    rom, _ = shorten.known_names()
     assert not names["p.base"] & names["p.sub"]  # they share instances
-    assert all(len(name) <= 2 for name in names["p.base"] | names["p.sub"])
+    assert names["p.base"] | names["p.sub"] <= rom
     assert names["p.other"] == {"_kept"}  # a text names it
     assert "_mpy" in names["p.port"]  # MicroPython's: nothing here is called so
     scope = {}
@@ -38,20 +39,46 @@ def test_a_module_has_its_own_and_who_inherits_shares_them():
     assert function(type("Thing", (), {"_kept": 0})) == 3
 
 
+def test_what_others_may_know_by_name_is_left_alone():
+    source = """
+from micropython import const
+
+_FOLDED = const(5)
+
+
+class OwnError(Exception):
+    def active(self, spoken, found, keyword=1):
+        "Docstrings do not count: found."
+        self.in_a_text = found
+        return getattr(self, "in_a_text") + _FOLDED
+
+
+def inner(one_more):
+    return OwnError().active(one_more, one_more, keyword=2)
+"""
+    short = shorten.shorten({"m": source}, ["spoken"])["m"]
+    for kept in ("OwnError", "active", "spoken", "keyword", "self.in_a_text = ", "_FOLDED"):
+        assert kept in short
+    for gone in ("inner", "one_more", "= found\n"):
+        assert gone not in short
+    assert "do not count: found." in short
+    assert len(short.splitlines()) == len(source.splitlines())
+
+
 def test_what_a_small_board_gets_has_fewer_names_and_no_less_code():
     plain, short = package.sources(), package.sources(short=True)
     assert plain.keys() == short.keys()
+    _, known = shorten.known_names()
 
-    def names(texts):
+    def costly(texts):
         found = set()
         for text in texts.values():
             for node in ast.walk(ast.parse(text)):
                 for where in ("id", "attr", "name", "arg"):
                     found.add(getattr(node, where, None))
-        return {n for n in found if isinstance(n, str)}
+        return {n for n in found if isinstance(n, str)} - known
 
-    assert len(names(short)) < len(names(plain)) - 250
-    assert {n for n in names(plain) if not n.startswith("_")} <= names(short)
+    assert len(costly(short)) < len(costly(plain)) - 700
     for module in plain:
         kinds = [
             [type(node) for node in ast.walk(ast.parse(texts[module]))] for texts in (plain, short)
@@ -59,6 +86,19 @@ def test_what_a_small_board_gets_has_fewer_names_and_no_less_code():
         assert kinds[0] == kinds[1], module
     boards = {name for name in package.boards() if package.lean(package.board(name))}
     assert boards == {"esp32_generic", "esp32_generic_s3"}
+
+
+def test_a_new_name_stands_for_one_thing():
+    for module, names in package.renamed().items():
+        assert len(set(names.values())) == len(names), module
+        assert not set(names) & set(names.values()), module
+
+
+def test_what_a_name_stands_for_is_told(capsys):
+    names = package.renamed()["uploader.session"]
+    old, new = next((old, new) for old, new in names.items() if not old.startswith("_"))
+    shorten.main(new)
+    assert f"{new} in uploader.session: {old}\n" in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +109,18 @@ def shortened(tmp_path_factory):
         path = root / "firmware" / module
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    for folder in ("tools", "boards"):
-        (root / folder).symlink_to(ROOT / folder)
-    shutil.copytree(DEVICE, root / "host_tests/device")
+    everywhere = dict(set.intersection(*(set(n.items()) for n in package.renamed().values())))
+    (root / "boards").symlink_to(ROOT / "boards")
+    tests = [p for folder in ROOT.glob("tools/*/mpy") for p in folder.glob("*.py")]
+    for path in [*tests, *DEVICE.glob("*"), *ROOT.glob("tools/modem/**/*.py")]:
+        copy = root / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        # An `import` of it has another name now, too.
+        copy = copy.with_stem(everywhere.get(path.stem, path.stem))
+        if path.suffix == ".py":
+            copy.write_text(shorten.rename(path.read_text(), everywhere))
+        elif path.is_file():
+            shutil.copyfile(path, copy)
     return root / "host_tests/device"
 
 

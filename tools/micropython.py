@@ -131,16 +131,22 @@ def architecture(interpreter: str) -> str | None:
     return _ARCHITECTURES[int(result.stdout)]
 
 
-def compile(source: Path, target: Path, *flags: str):
-    """Compile `source` to the .mpy file `target`, whose tracebacks name file and function alone:
-    line numbers (below -O3) would take 3 KB of a board's RAM.
+def dotted(module: Path) -> str:
+    """The name of a module, by its path."""
+    return ".".join(module.with_suffix("").parts).removesuffix(".__init__")
+
+
+def compile(source: Path, target: Path, *flags: str, name: str | None = None):
+    """Compile `source` to the .mpy file `target`, whose tracebacks say a module's `name` and the
+    function's alone: file names (the name of a module is kept anyway) and line numbers (below -O3)
+    would take 4 KB of a board's RAM.
 
     Modules of machine code, `*_viper.py`, are compiled for the interpreter unless a flag says
     -march; for one that takes none, for an ESP32, so that it refuses them as a board would.
     """
     if source.stem.endswith("_viper") and not any(flag.startswith("-march") for flag in flags):
         flags += (f"-march={architecture(interpreter()) or 'xtensawin'}",)
-    flags = ("-O3", *flags, "-s", source.name)
+    flags = ("-O3", *flags, "-s", name or source.stem)
     kept = _CACHE / _fingerprint(source, compiler(), flags)
     if not kept.exists():
         _CACHE.mkdir(parents=True, exist_ok=True)
@@ -165,5 +171,5 @@ def _fingerprint(source: Path, compiler: str, flags: tuple[str, ...]) -> str:
 def compile_tree(folder: Path, modules: Iterable[Path], out: Path, *flags: str) -> Path:
     """Compile `modules`, paths relative to `folder`, to .mpy files below `out`; returns it."""
     for module in modules:
-        compile(folder / module, out / module.with_suffix(".mpy"), *flags)
+        compile(folder / module, out / module.with_suffix(".mpy"), *flags, name=dotted(module))
     return out

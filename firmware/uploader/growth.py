@@ -15,7 +15,7 @@ from .memory import largest_piece, roomy
 # connection takes 33 KB. The boot that sends has less to load than a program of one's own, the one
 # that records has no radio on.
 _SECOND = const(53248)
-_SENDS = const(49152)
+_SENDS = const(43008)
 _BEATS = const(4096)  # what heartbeats and the rules that come with them take
 _RECORDS = (57344, 16384)
 _STACK_MIN = const(8192)  # of a thread, which ESP-IDF takes from the same memory

@@ -17,20 +17,13 @@ _DIR = const(0x4000)
 _ENOENT = const(2)
 
 # The service's content types (device API, upload-url: `type` and `content_type`) and the
-# extension that stands for each on flash. The extension alone must lead back to the content
-# type: recovery after a power cut has little else to go by.
-TYPES = {
-    "audio/opus": "opu",
-    "audio/wav": "wav",
-    "audio/mpeg": "mp3",
-    "audio/mp4": "m4a",
-    "audio/webm": "wbm",
-    "audio/ogg": "ogg",
-    "audio/flac": "fla",
-    "image/jpeg": "jpg",
-    "image/png": "png",
-    "video/mp4": "mp4",
-}
+# extension, of three letters, that stands for each on flash. The extension alone must lead back to
+# the content type: recovery after a power cut has little else to go by. One text: a dict of them
+# would be 24 names and a table.
+TYPES = (
+    " audio/opus opu audio/wav wav audio/mpeg mp3 audio/mp4 m4a audio/webm wbm audio/ogg ogg"
+    " audio/flac fla image/jpeg jpg image/png png video/mp4 mp4 "
+)
 
 
 def kind_of(content_type):
@@ -42,16 +35,14 @@ def media_name(index, content_type):
     """What follows the number in a media file's name: the file's index within its recording
     (0 to 1295) as two digits in base 36, a dot, the content type's extension."""
     digits = "0123456789abcdefghijklmnopqrstuvwxyz"
-    return "%s%s.%s" % (digits[index // 36], digits[index % 36], TYPES[content_type])
+    at = TYPES.index(" %s " % content_type) + len(content_type) + 2
+    return digits[index // 36] + digits[index % 36] + "." + TYPES[at : at + 3]
 
 
 def content_type_of(name):
     """The content type that the extension of a file's name stands for, or None."""
-    extension = name[name.rfind(".") + 1 :]
-    for content_type in TYPES:
-        if TYPES[content_type] == extension:
-            return content_type
-    return None
+    at = TYPES.find(" %s " % name[name.rfind(".") + 1 :])
+    return None if at < 0 else TYPES[TYPES.rfind(" ", 0, at) + 1 : at]
 
 
 def names(directory):

@@ -1,5 +1,6 @@
 """What goes onto a device: the files of firmware/, compiled, and the board's own."""
 
+import ast
 import functools
 import hashlib
 import json
@@ -10,8 +11,8 @@ from pathlib import Path
 
 from tools import micropython
 
+from . import shorten
 from .connection import DeviceError
-from .shorten import shorten
 from .trust import bundle
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +25,7 @@ SOURCES = ("uploader", "recorders", "updates", "setup")
 SLOT = "/lib"
 # And, beside it, the certificates that set-up begins with; an update leaves them alone.
 ROOTS = "/shipped"
+_QUOTED = re.compile(r"```python\n.*?```|`[^`\n]+`", re.S)
 _VERSION = re.compile(r'^__version__ = "(.*)"$', re.M)
 # What stands beside those folders, main.py left out.
 BESIDE = ("app", "doctor", "elsewhere", "power", "resting", "running", "sender", "start", "status")
@@ -98,21 +100,43 @@ def lean(facts: dict) -> bool:
 
 def sources(short: bool = False, version: str | None = None) -> dict[Path, str]:
     """The text of every module of firmware/ but main.py, by its path there; `version` as for
-    `build`, with `short` private names if so."""
+    `build`, with `short` names if so (see shorten.py)."""
     texts = {module: (FIRMWARE / module).read_text() for module in modules()}
     if version:
         package = Path("uploader/__init__.py")
         texts[package] = _VERSION.sub(f'__version__ = "{version}"', texts[package])
     if short:
-        # Machine code has few names, and a compiler of its own.
-        names = {m: _dotted(m) for m in texts if not m.stem.endswith("_viper")}
-        shortened = shorten({name: texts[module] for module, name in names.items()})
-        texts |= {module: shortened[name] for module, name in names.items()}
+        names = renamed()
+        for module, text in texts.items():
+            texts[module] = shorten.rename(text, names.get(micropython.dotted(module), {}))
     return texts
 
 
-def _dotted(module: Path) -> str:
-    return ".".join(module.with_suffix("").parts).removesuffix(".__init__")
+@functools.cache
+def renamed() -> dict[str, shorten.Names]:
+    """What modules call how where names are short, by their dotted names."""
+    texts = sources()
+    # Machine code has few names, and a compiler of its own.
+    machine = [module for module in texts if module.stem.endswith("_viper")]
+    said = set().union(*(shorten.said(texts.pop(module)) for module in machine))
+    return shorten.renamed({micropython.dotted(m): t for m, t in texts.items()}, said | _spoken())
+
+
+def _spoken() -> set[str]:
+    """What boards and tools call by name, and what the documents quote."""
+    code = [
+        FIRMWARE / "main.py",
+        *BOARDS.rglob("*.py"),
+        *(ROOT / "tools/emulator/mpy").glob("*.py"),
+    ]
+    spoken = set().union(*(shorten.said(path.read_text()) for path in code))
+    for path in (ROOT / "tools/device").glob("*.py"):
+        for text in shorten.texts(ast.parse(path.read_text())):  # what it has a device do, too
+            spoken.update(shorten.words(text))
+    for path in (ROOT / "README.md", FIRMWARE / "README.md", *BOARDS.rglob("README.md")):
+        for quoted in _QUOTED.findall(path.read_text()):
+            spoken.update(shorten.words(quoted))
+    return spoken
 
 
 def tree(
@@ -127,9 +151,9 @@ def tree(
     with tempfile.TemporaryDirectory(prefix="mpy-") as folder:
         out = Path(folder) / "x.mpy"
 
-        def compiled(source: Path) -> bytes:
+        def compiled(source: Path, name: str) -> bytes:
             try:
-                micropython.compile(source, out, *flags)
+                micropython.compile(source, out, *flags, name=name)
             except micropython.CompileError as e:
                 raise DeviceError(str(e))
             return out.read_bytes()
@@ -139,9 +163,9 @@ def tree(
                 source = Path(folder) / module.name
                 source.write_text(text)
                 path = f"{SLOT}/{module.with_suffix('.mpy')}"
-                files.append(File(path, compiled(source)))
+                files.append(File(path, compiled(source, micropython.dotted(module))))
         for source in own:
-            files.append(File(f"{SLOT}/{source.stem}.mpy", compiled(source)))
+            files.append(File(f"{SLOT}/{source.stem}.mpy", compiled(source, source.stem)))
     return files + _for_setup()
 
 

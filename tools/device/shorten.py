@@ -1,77 +1,162 @@
-"""Short private names, for boards without PSRAM, where each name counts.
+"""Names that cost no RAM, for boards without PSRAM, where each name counts.
 
-MicroPython keeps every name that code uses in RAM, once and for good (py/qstr.c): some 10 bytes
-for a name of this length and 7 in a table, which doubles when it is full: by 9 KB at the 1,260th,
-and the firmware comes to that many. A private name means nothing outside its module, so every
-module can have the same few, `_a`, `_b` and so on. What is public stays, and with it what
-tracebacks and texts say.
+MicroPython keeps every name that code uses in RAM, once and for good (py/qstr.c): its bytes, and 7
+in a table, which doubles when it is full: by 4.4 KB at the 621st, by 9 KB at the 1,261st. Names
+that MicroPython itself has are in its ROM and cost nothing, so what is our own gets one of those.
+What boards, tools and documents call by name stays, and so do modules and errors;
+`python -m tools.device.shorten NAME` tells what a name in a traceback stands for.
 """
 
 import ast
-import itertools
-import string
-from collections.abc import Iterable, Mapping
+import functools
+import io
+import re
+import sys
+import tokenize
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 _WHERE = ("id", "attr", "name", "arg", "asname")
+# What MicroPython's C code and asyncio look for in objects of ours (mp_load_method and its like in
+# py, extmod and ports/esp32): no name for anything else.
+_LOOKED_FOR = frozenset(
+    "IRQ_RXIDLE args close count default errno ioctl irq key keys mount readblocks remove send "
+    "setblocking sync throw value writeblocks".split()
+)
+
+Names = Mapping[str, str]
 
 
-def shorten(sources: Mapping[str, str]) -> dict[str, str]:
-    """The sources of modules, by their dotted names (a package's is its folder's), with short
-    private names.
+def shorten(sources: Mapping[str, str], spoken: Iterable[str] = ()) -> dict[str, str]:
+    """The sources of modules, by their dotted names (a package's is its folder's), with other
+    names for what is not `spoken` of outside of them. See `renamed`."""
+    names = renamed(sources, spoken)
+    return {module: rename(source, names[module]) for module, source in sources.items()}
 
-    All modules that inherit from each other have to be among them: their classes share an
-    instance's names, so they are given theirs together.
+
+def renamed(sources: Mapping[str, str], spoken: Iterable[str] = ()) -> dict[str, Names]:
+    """What is called how in each of the modules, by old name.
+
+    A private name means nothing outside its module, so other modules use the same ones; but those
+    that inherit from each other have to be among the sources: their classes share an instance's
+    names, so they are given theirs together. Any other name is the same everywhere. No name of
+    MicroPython's is touched, for it may be a thing of its own that is asked for it.
     """
     trees = {name: ast.parse(source) for name, source in sources.items()}
-    fixed = set().union(*map(_spelled, trees.values()))
+    rom, known = known_names()
+    fixed = known | set(spoken) | set().union(*map(_fixed, trees.values()))
+    fixed |= {part for module in sources for part in module.split(".")}
+    used = set().union(*map(_names, trees.values()), spoken)
+    fresh = sorted(name for name in rom - used - _LOOKED_FOR if not name.startswith("_"))
+    given = set().union(*map(_given, trees.values())) - fixed
+    everywhere = dict(zip(sorted(n for n in given if not _is_private(n)), fresh, strict=False))
+    fresh = fresh[len(everywhere) :]
+    found = {}
     for family in _families(trees):
-        names = set().union(*(_names(trees[name]) for name in family))
-        # What is not given its name here is MicroPython's own: sys.implementation._mpy.
-        own = set().union(*(_given(trees[name]) for name in family))
-        private = sorted(filter(_is_private, own - fixed))
-        fresh = (name for name in _short() if name not in names | fixed)
-        rename = _Rename(dict(zip(private, fresh, strict=False)))
-        for name in family:
-            rename.visit(trees[name])
-    return {name: ast.unparse(tree) + "\n" for name, tree in trees.items()}
+        own = set().union(*(_given(trees[name]) for name in family)) - fixed
+        private = dict(zip(sorted(filter(_is_private, own)), fresh, strict=False))
+        found |= dict.fromkeys(family, {**everywhere, **private})
+    return found
 
 
-def _short() -> Iterable[str]:
-    for length in itertools.count(1):
-        for letters in itertools.product(string.ascii_lowercase, repeat=length):
-            yield "_" + "".join(letters)
+def rename(source: str, names: Names) -> str:
+    """A module's source with other names, each line where it was."""
+    lines = source.splitlines(keepends=True)
+    tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    for token in reversed(tokens):
+        if token.type == tokenize.NAME and token.string in names:
+            (row, start), (_, end) = token.start, token.end
+            line = lines[row - 1]
+            lines[row - 1] = line[:start] + names[token.string] + line[end:]
+    return "".join(lines)
+
+
+@functools.cache
+def known_names() -> tuple[frozenset[str], frozenset[str]]:
+    """MicroPython's names: (those in the ROM of an ESP32, all)."""
+    text = Path(__file__).with_name("rom_names.txt").read_text()
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    rom = frozenset(line[:-1] for line in lines if line.endswith("*"))
+    return rom, frozenset(line.removesuffix("*") for line in lines)
 
 
 def _is_private(name: str) -> bool:
-    return name.startswith("_") and not name.startswith("__") and name != "_"
+    return name.startswith("_")
+
+
+def _collect(of: Callable, tree: ast.AST) -> set[str]:
+    found = (of(node, where) for node in ast.walk(tree) for where in _WHERE)
+    return {name for name in found if isinstance(name, str)}
 
 
 def _names(tree: ast.AST) -> set[str]:
-    found = (getattr(node, where, None) for node in ast.walk(tree) for where in _WHERE)
-    return {name for name in found if isinstance(name, str)}
+    return _collect(lambda node, where: getattr(node, where, None), tree)
 
 
 def _given(tree: ast.AST) -> set[str]:
     """The names that something is given: all but those that are only asked for."""
-    asked = [node for node in ast.walk(tree) if isinstance(getattr(node, "ctx", None), ast.Load)]
-    kept = set(map(id, asked))
-    found = (
-        getattr(node, where, None)
+
+    def given(node, where):
+        if not isinstance(getattr(node, "ctx", None), ast.Load):
+            return getattr(node, where, None)
+
+    return _collect(given, tree)
+
+
+def said(source: str) -> set[str]:
+    """What a module calls by name, in code and in texts."""
+    tree = ast.parse(source)
+    return _names(tree) | {word for text in texts(tree) for word in words(text)}
+
+
+def texts(tree: ast.AST) -> set[str]:
+    """A module's texts, its documentation left out."""
+    documents = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if isinstance(first, ast.Expr):
+                documents.add(id(first.value))
+    return {
+        node.value
         for node in ast.walk(tree)
-        if id(node) not in kept
-        for where in _WHERE
-    )
-    return {name for name in found if isinstance(name, str)}
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and id(node) not in documents
+    }
+
+
+def words(text: str) -> list[str]:
+    """The words of a text that could be names."""
+    return re.findall(r"\w+", text)
 
 
 def _spelled(tree: ast.AST) -> set[str]:
-    """What may be a name in a text, and modules that are imported: those are left alone."""
+    """What may be a name in a text: one alone, with dots between, or in JSON."""
     found = set()
+    for text in texts(tree):
+        if '"' in text or re.fullmatch(r"[\w.]+", text):
+            found.update(words(text))
+    return found
+
+
+def _fixed(tree: ast.AST) -> set[str]:
+    """What is left alone: what may be a name in a text; what is imported; private constants, which
+    the compiler puts in place of their names; arguments by name, which may be keys of a dict;
+    errors, which are told by their class's name; `__names__`."""
+    found = {name for name in _names(tree) if name == "_" or name.startswith("__")}
+    found |= _spelled(tree)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            found.add(node.value)
-        elif isinstance(node, ast.Import):
-            found |= {alias.asname or alias.name for alias in node.names}
+        match node:
+            case ast.Import():
+                found |= {alias.asname or alias.name for alias in node.names}
+            case ast.keyword(arg=str(name)):
+                found.add(name)
+            case ast.ClassDef(name=name) if name.endswith("Error"):
+                found.add(name)
+            case ast.Assign(value=ast.Call(func=ast.Name("const")), targets=[ast.Name(id=name)]):
+                if _is_private(name):
+                    found.add(name)
     return found
 
 
@@ -121,15 +206,15 @@ def _absolute(name: str, node: ast.ImportFrom, trees: Mapping[str, ast.Module]) 
     return ".".join([*package, *([node.module] if node.module else [])])
 
 
-class _Rename(ast.NodeVisitor):
-    def __init__(self, names: Mapping[str, str]):
-        self._names = names
+def main(*wanted: str):
+    """Print what these names stand for, and where."""
+    from . import package
 
-    def generic_visit(self, node):
-        for where in _WHERE:
-            value = getattr(node, where, None)
-            if isinstance(value, str):
-                setattr(node, where, self._names.get(value, value))
-        if isinstance(node, ast.Global | ast.Nonlocal):
-            node.names = [self._names.get(name, name) for name in node.names]
-        super().generic_visit(node)
+    for module, names in package.renamed().items():
+        for old, new in names.items():
+            if new in wanted:
+                print(f"{new} in {module}: {old}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
