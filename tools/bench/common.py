@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tools import micropython
-from tools.device import package
+from tools.device import package, shorten
 from tools.faults.line import Line
 from tools.faults.proxy import Shape
 
@@ -42,3 +42,21 @@ def add(config, *files):
 def compiled(folder: Path, *flags) -> Path:
     """The firmware as .mpy files, as they are deployed."""
     return micropython.compile_tree(FIRMWARE, package.modules(), folder / "mpy", *flags)
+
+
+def compiled_small(folder: Path, *scripts: Path) -> Path:
+    """The firmware as `make deploy` gives it to a board without PSRAM, and `scripts` beside it."""
+    texts = package.sources(short=True) | {Path(s.name): small(s) for s in scripts}
+    for module, text in texts.items():
+        path = folder / "source" / module
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return micropython.compile_tree(folder / "source", texts, folder / "small")
+
+
+def small(script: Path) -> str:
+    """A script that calls everything as it is called on such a board."""
+    names = package.renamed().values()
+    return shorten.rename(
+        script.read_text(), dict(set.intersection(*(set(n.items()) for n in names)))
+    )

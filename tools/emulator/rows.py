@@ -21,7 +21,8 @@ EXPECTED: dict[str, str] = {
     "follows was not seen to end within five minutes; the cause is not known",
 }
 BOOT_S = 420  # the emulator reads files some hundred times as slow as a chip
-_UPLOAD_S = 300  # with the boot that sends
+_RECORD_S = 300  # with a boot, if the one that sends was running
+_UPLOAD_S = 600  # with the boot that sends
 _UPDATE_S = 900
 _SMALL, _MEDIUM, _ENDLESS = 61440, 204800, 1 << 24
 _SYNC = 32768  # the settings' `sync_bytes`: what a power cut may cost
@@ -131,7 +132,7 @@ class Run:
         def record():
             self._started(session)
             session.told("record", 2, _ENDLESS)
-            session.until(lambda: session.given(2) >= 4 * _SYNC, 120, "a recording under way")
+            session.until(lambda: session.given(2) >= 4 * _SYNC, _RECORD_S, "a recording under way")
 
         self._row("recording", session, record)
         given = session.given(2)
@@ -166,7 +167,7 @@ class Run:
     def _record_and_upload(self, session, cloud, number, size, meanwhile=lambda: None):
         self._started(session)
         session.told("record", number, size)
-        session.until(lambda: session.recorded(number), 120, "the end of the recording")
+        session.until(lambda: session.recorded(number), _RECORD_S, "the end of the recording")
         meanwhile()
         session.until(lambda: arrived(cloud, number), _UPLOAD_S, "the recording in the cloud")
         self._must(whole(cloud, number, size), "what arrived is not what was recorded")

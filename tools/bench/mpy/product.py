@@ -1,9 +1,10 @@
-"""The product (firmware/app.py) with everything loaded: recorder, WiFi, cellular, policy,
-heartbeat. Imported from launch.py with CONFIG `cycle` or CONFIG `boot`.
+"""The product with everything loaded: recorder, WiFi, cellular, policy, heartbeat. Imported from
+launch.py with CONFIG and `records`, `sends` or `boot`.
 
-`cycle` records for a second, uploads over WiFi, and ends when nothing is left on flash. `boot`
-tells how many files the code was read from until the product ran, and their bytes. What a chip has
-and this machine lacks is as small here as can be: it is in the heap that is measured.
+`records` is the boot in which a recording of a second is made, `sends` the one that uploads it over
+WiFi. Both tell what is left on flash. `boot` tells how many files the code
+was read from until the product ran, and their bytes. What a chip has and this machine lacks is as
+small here as can be: it is in the heap that is measured.
 """
 
 import asyncio
@@ -29,6 +30,12 @@ class Part:
 
     def any(self):
         return 0
+
+    def init(self, *_, **__):
+        pass
+
+    def write(self, data):
+        return len(data)
 
 
 class Wlan:
@@ -91,6 +98,17 @@ class Microphone:
         self._task.cancel()
 
 
+class Rtc:
+    """machine.RTC(), of which only the memory is asked for."""
+
+    data = b""
+
+    def memory(self, *data):
+        if data:
+            Rtc.data = data[0]
+        return Rtc.data
+
+
 class Namespace:
     """A module without a file."""
 
@@ -120,6 +138,10 @@ class Counting:
 def stand_in():
     machine, network = Namespace(), Namespace()
     machine.Pin = machine.ADC = machine.UART = machine.SDCard = Part
+    machine.RTC = Rtc
+    machine.reset_cause = lambda: 2
+    machine.PWRON_RESET, machine.HARD_RESET, machine.WDT_RESET = 1, 2, 3
+    machine.DEEPSLEEP_RESET, machine.SOFT_RESET = 4, 5
     network.WLAN = Wlan
     network.STA_IF = 0
     sys.modules["machine"], sys.modules["network"] = machine, network
@@ -134,19 +156,30 @@ def count(path):
     return counting
 
 
-async def life(app):
+async def record(app):
     task = asyncio.create_task(app.run())
     await asyncio.sleep_ms(200)
     app.start()
     await asyncio.sleep_ms(1200)
     app.stop()
-    for _ in range(120):
-        await asyncio.sleep_ms(100)
-        if not [n for n in os.listdir(app.settings.storage) if n[0].isdigit()]:
-            break
-    for _ in range(20):  # a heartbeat may be under way
+    while app.control.recording:
         await asyncio.sleep_ms(100)
     task.cancel()
+
+
+async def send(sender):
+    task = asyncio.create_task(sender.run())
+    for _ in range(300):
+        await asyncio.sleep_ms(100)
+        if not left(sender.settings)["left"]:
+            break
+    await asyncio.sleep(2)  # a heartbeat may be under way
+    task.cancel()
+
+
+def left(settings):
+    """Recordings on flash."""
+    return {"left": [n for n in os.listdir(settings.storage) if n.endswith(".rec")]}
 
 
 def main(config, what):
@@ -155,20 +188,30 @@ def main(config, what):
     # As the product does when it runs; before that the heap grows as it would on a device.
     gc.threshold(4096)
     import board
-    from app import App
-
-    from uploader import load_config
 
     board.mount = None
     board.make_microphone = Microphone
+    import power
+
+    from uploader import load_config, memory
+
     settings = load_config(config)
-    app = App(board, settings)
+    power.save({"v": 1, "mark": "send" if what == "sends" else "record"})
+    boot = power.begin(board, 0)
+    memory.forget("power")
+    if what == "sends":
+        from sender import Sender
+
+        asyncio.run(send(Sender(board, settings, boot=boot)))
+    else:
+        from app import App
+
+        app = App(board, settings, boot=boot)
+        asyncio.run(booted(app) if counting else record(app))
     if counting:
-        asyncio.run(booted(app))
         print(json.dumps({"files": counting.files, "bytes": counting.bytes}))
-        return
-    asyncio.run(life(app))
-    print(json.dumps({"left": [n for n in os.listdir(settings.storage) if n[0].isdigit()]}))
+    else:
+        print(json.dumps(left(settings)))
 
 
 async def booted(app):
