@@ -71,7 +71,9 @@ class Chip:
         line += ["-accel", "tcg,thread=single", "-icount", "shift=3,align=off,sleep=on"]
         line += ["-drive", f"file={self._flash},if=mtd,format=raw"]
         line += ["-global", "driver=timer.esp32.timg,property=wdt_disable,value=true"]
-        line += ["-nic", "user,model=esp32_wifi"] if self._wifi else ["-nic", "none"]
+        # Without WiFi a network that nothing is at: it has QEMU's main loop look up every second.
+        # Where that misses that both cores are idle, the emulated time stands still.
+        line += ["-nic", "user,model=esp32_wifi"] if self._wifi else ["-netdev", "user,id=idle"]
         line += ["-chardev", f"socket,id=console,path={console}", "-serial", "chardev:console"]
         if self._uart1:
             line += ["-chardev", f"serial,id=uart1,path={self._uart1}", "-serial", "chardev:uart1"]

@@ -16,10 +16,7 @@ from .samples import arrived, part, told, whole
 from .session import Failed, Session
 
 # What fails today, and why; a row that passes in spite of it is shown as such.
-EXPECTED: dict[str, str] = {
-    "carrier_drop": "the carrier is dropped and PPP comes back within seconds, but the PUT that "
-    "follows was not seen to end within five minutes; the cause is not known",
-}
+EXPECTED: dict[str, str] = {}
 BOOT_S = 420  # the emulator reads files some hundred times as slow as a chip
 _RECORD_S = 300  # with a boot, if the one that sends was running
 _UPLOAD_S = 600  # with the boot that sends

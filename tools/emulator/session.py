@@ -114,10 +114,10 @@ class Session:
 
     def worst(self) -> tuple[int, int, int] | None:
         """(most of the Python heap, least of IDF's, its smallest largest block) while it ran; of
-        the Python heap where something was sent, if that was known (`~kind`): in a boot that
-        records no radio is on, and there is more room."""
-        boots = re.split(rb"~kind ", self.chip.output)
-        sends = [b for b in boots if b.startswith(b"sends")] or boots
+        the Python heap where something was sent, if that was known (`~kind`), else 0: in a boot
+        that records no radio is on, and there is more room."""
+        before, *boots = re.split(rb"~kind ", self.chip.output)
+        sends = [b for b in boots if b.startswith(b"sends")] if boots else [before]
         most = [w[0] for w in _worst(b"".join(sends))]
         all_ = _worst(self.chip.output)
         if not all_:
