@@ -66,7 +66,7 @@ def inner(one_more):
 
 
 def test_what_a_small_board_gets_has_fewer_names_and_no_less_code():
-    plain, short = package.sources(), package.sources(short=True)
+    plain, short = package.sources(), package.shortened(package.sources())
     assert plain.keys() == short.keys()
     _, known = shorten.known_names()
 
@@ -105,7 +105,7 @@ def test_what_a_name_stands_for_is_told(capsys):
 def shortened(tmp_path_factory):
     """This checkout, as far as device tests need it, with short names."""
     root = tmp_path_factory.mktemp("short")
-    for module, text in package.sources(short=True).items():
+    for module, text in package.shortened(package.sources()).items():
         path = root / "firmware" / module
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

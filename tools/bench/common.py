@@ -46,7 +46,7 @@ def compiled(folder: Path, *flags) -> Path:
 
 def compiled_small(folder: Path, *scripts: Path) -> Path:
     """The firmware as `make deploy` gives it to a board without PSRAM, and `scripts` beside it."""
-    texts = package.sources(short=True) | {Path(s.name): small(s) for s in scripts}
+    texts = package.shortened(package.sources()) | {Path(s.name): small(s) for s in scripts}
     for module, text in texts.items():
         path = folder / "source" / module
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import tempfile
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,45 +99,58 @@ def lean(facts: dict) -> bool:
     return bool(facts["chip"]) and "SPIRAM" not in facts["variant"]
 
 
-def sources(short: bool = False, version: str | None = None) -> dict[Path, str]:
-    """The text of every module of firmware/ but main.py, by its path there; `version` as for
-    `build`, with `short` names if so (see shorten.py)."""
+def sources(version: str | None = None) -> dict[Path, str]:
+    """The text of every module of firmware/ but main.py, by its path there; `version` is the
+    firmware's if it is not to be the source's."""
     texts = {module: (FIRMWARE / module).read_text() for module in modules()}
     if version:
         package = Path("uploader/__init__.py")
         texts[package] = _VERSION.sub(f'__version__ = "{version}"', texts[package])
-    if short:
-        names = renamed()
-        for module, text in texts.items():
-            texts[module] = shorten.rename(text, names.get(micropython.dotted(module), {}))
     return texts
 
 
-@functools.cache
-def renamed() -> dict[str, shorten.Names]:
-    """What modules call how where names are short, by their dotted names."""
-    texts = sources()
+def shortened(texts: dict[Path, str], *scripts: Path) -> dict[Path, str]:
+    """The texts of `sources`, and of a board's own modules, with short names (see shorten.py).
+    `scripts` are those that call them by name besides main.py."""
+    names = renamed(texts, *scripts)
+    return {m: shorten.rename(t, names.get(micropython.dotted(m), {})) for m, t in texts.items()}
+
+
+def renamed(texts: dict[Path, str] | None = None, *scripts: Path) -> dict[str, shorten.Names]:
+    """What modules call how where names are short, by their dotted names; the arguments are as for
+    `shortened`."""
+    texts = dict(texts or sources())
     # Machine code has few names, and a compiler of its own.
     machine = [module for module in texts if module.stem.endswith("_viper")]
     said = set().union(*(shorten.said(texts.pop(module)) for module in machine))
-    return shorten.renamed({micropython.dotted(m): t for m, t in texts.items()}, said | _spoken())
+    said |= _spoken().union(*(shorten.said(script.read_text()) for script in scripts))
+    return shorten.renamed({micropython.dotted(m): t for m, t in texts.items()}, said)
 
 
-def _spoken() -> set[str]:
+@functools.cache
+def _spoken() -> frozenset[str]:
     """What boards and tools call by name, and what the documents quote."""
     code = [
         FIRMWARE / "main.py",
-        *BOARDS.rglob("*.py"),
-        *(ROOT / "tools/emulator/mpy").glob("*.py"),
+        *(p for p in BOARDS.glob("*/board.py") if p.parent.name != "unix"),
     ]
     spoken = set().union(*(shorten.said(path.read_text()) for path in code))
     for path in (ROOT / "tools/device").glob("*.py"):
-        for text in shorten.texts(ast.parse(path.read_text())):  # what it has a device do, too
-            spoken.update(shorten.words(text))
+        for text in filter(_is_code, shorten.texts(ast.parse(path.read_text()))):
+            spoken |= shorten.said(textwrap.dedent(text))
     for path in (ROOT / "README.md", FIRMWARE / "README.md", *BOARDS.rglob("README.md")):
         for quoted in _QUOTED.findall(path.read_text()):
             spoken.update(shorten.words(quoted))
-    return spoken
+    return frozenset(spoken)
+
+
+def _is_code(text: str) -> bool:
+    """Whether a text is what a tool has a device do."""
+    try:
+        nodes = ast.walk(ast.parse(textwrap.dedent(text)))
+    except SyntaxError:
+        return False
+    return any(isinstance(node, ast.Call | ast.Attribute | ast.Import) for node in nodes)
 
 
 def tree(
@@ -144,28 +158,27 @@ def tree(
     flags: list[str] | tuple[str, ...] = (),
     version: str | None = None,
     short: bool = False,
+    scripts: tuple[Path, ...] = (),
 ) -> list[File]:
     """All files of a device: those of firmware/, and `own` (its board.py) beside the modules.
-    `flags` are mpy-cross's, `version` and `short` are as for `sources`."""
+    `flags` are mpy-cross's, `version` is as for `sources`; with `short` names, `scripts` are as for
+    `shortened`."""
     files = [File("/main.py", (FIRMWARE / "main.py").read_bytes())]
+    texts = sources(version) | {Path(source.name): source.read_text() for source in own}
+    if short:
+        texts = shortened(texts, *scripts)
     with tempfile.TemporaryDirectory(prefix="mpy-") as folder:
         out = Path(folder) / "x.mpy"
-
-        def compiled(source: Path, name: str) -> bytes:
+        for module, text in texts.items():
+            if str(module) in _LEFT_OUT:
+                continue
+            source = Path(folder) / module.name
+            source.write_text(text)
             try:
-                micropython.compile(source, out, *flags, name=name)
+                micropython.compile(source, out, *flags, name=micropython.dotted(module))
             except micropython.CompileError as e:
                 raise DeviceError(str(e))
-            return out.read_bytes()
-
-        for module, text in sources(short, version).items():
-            if str(module) not in _LEFT_OUT:
-                source = Path(folder) / module.name
-                source.write_text(text)
-                path = f"{SLOT}/{module.with_suffix('.mpy')}"
-                files.append(File(path, compiled(source, micropython.dotted(module))))
-        for source in own:
-            files.append(File(f"{SLOT}/{source.stem}.mpy", compiled(source, source.stem)))
+            files.append(File(f"{SLOT}/{module.with_suffix('.mpy')}", out.read_bytes()))
     return files + _for_setup()
 
 

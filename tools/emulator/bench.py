@@ -20,6 +20,7 @@ NAME = "cloud.test"  # what name servers know this machine as
 APN = "internet"
 _ROOT = "/roots/cloud.der"
 _OWN = ("board", "generated", "probe")
+_SCRIPTS = ("boot", "module")
 
 
 class Bench:
@@ -79,9 +80,8 @@ class Bench:
     def firmware(self, version: str | None = None) -> list[File]:
         """The product as `make deploy` copies it, with the emulated board."""
         flags = [f"-march={package.board('esp32_generic')['arch']}"]
-        return package.tree(
-            *(MPY / f"{n}.py" for n in _OWN), flags=flags, version=version, short=True
-        )
+        own, scripts = ([MPY / f"{n}.py" for n in names] for names in (_OWN, _SCRIPTS))
+        return package.tree(*own, flags=flags, version=version, short=True, scripts=tuple(scripts))
 
     def assign(self, key: bundle.Key, version: str, crashes: bool = False) -> dict:
         """Have the cloud assign an update to the device, one that `crashes` at import; the
