@@ -3,6 +3,7 @@
 import ast
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from conftest import DEVICE, HEAP, ROOT
@@ -86,6 +87,15 @@ def test_what_a_small_board_gets_has_fewer_names_and_no_less_code():
         assert kinds[0] == kinds[1], module
     boards = {name for name in package.boards() if package.lean(package.board(name))}
     assert boards == {"esp32_generic", "esp32_generic_s3"}
+
+
+def test_one_name_more_changes_few_others():
+    """What has not changed need not be copied to a device again."""
+    plain = package.sources()
+    more = dict(plain)
+    more[Path("status.py")] += "\ndef another_one(with_an_argument):\n    pass\n"
+    one, other = package.shortened(plain), package.shortened(more)
+    assert sum(one[m] != other[m] for m in plain) < len(plain) / 5
 
 
 def test_a_new_name_stands_for_one_thing():

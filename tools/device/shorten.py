@@ -13,6 +13,7 @@ import io
 import re
 import sys
 import tokenize
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -47,16 +48,29 @@ def renamed(sources: Mapping[str, str], spoken: Iterable[str] = ()) -> dict[str,
     fixed = known | set(spoken) | set().union(*map(_fixed, trees.values()))
     fixed |= {part for module in sources for part in module.split(".")}
     used = set().union(*map(_names, trees.values()), spoken)
-    fresh = sorted(name for name in rom - used - _LOOKED_FOR if not name.startswith("_"))
+    fresh = {name for name in rom - used - _LOOKED_FOR if not name.startswith("_")}
     given = set().union(*map(_given, trees.values())) - fixed
-    everywhere = dict(zip(sorted(n for n in given if not _is_private(n)), fresh, strict=False))
-    fresh = fresh[len(everywhere) :]
+    everywhere = _pairs({name for name in given if not _is_private(name)}, fresh)
+    fresh -= set(everywhere.values())
     found = {}
     for family in _families(trees):
         own = set().union(*(_given(trees[name]) for name in family)) - fixed
-        private = dict(zip(sorted(filter(_is_private, own)), fresh, strict=False))
+        private = _pairs(set(filter(_is_private, own)), fresh)
         found |= dict.fromkeys(family, {**everywhere, **private})
     return found
+
+
+def _pairs(names: set[str], fresh: set[str]) -> Names:
+    """A new name for each, as far as they go: mostly the same ones when there is one more or less
+    of either, for what has not changed need not be copied to a device again."""
+    left = {new.encode() for new in fresh}
+    pairs = {}
+    for name in sorted(names)[: len(left)]:
+        seed = zlib.crc32(name.encode())
+        new = min(left, key=lambda new: (zlib.crc32(new, seed), new))
+        left.remove(new)
+        pairs[name] = new.decode()
+    return pairs
 
 
 def rename(source: str, names: Names) -> str:
