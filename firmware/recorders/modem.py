@@ -19,6 +19,12 @@ class Modem:
         """Its cellular link, or None if no APN is configured."""
         if not settings.apn:
             return None
+        from uploader import memory
+
+        make = lambda: self._make(settings, clock, on_event)  # noqa: E731
+        return make() if memory.roomy() else _Later(make)
+
+    def _make(self, settings, clock, on_event):
         from machine import UART
 
         from uploader import memory
@@ -32,3 +38,32 @@ class Modem:
         uart = UART(1, 115200, tx=self.tx, rx=self.rx, rxbuf=8192, txbuf=2048, timeout=0)
         pins = Pins(self.key, self.reset, self.power)
         return CellularLink(uart, self.profile, pins, settings, clock, on_event)
+
+
+class _Later:
+    """A CellularLink that is made, of `make()`, when it is first brought up or powered off: its
+    code is large, and a boot that records, or has WiFi, does without."""
+
+    name = "cellular"
+    metered = True
+    connection = "4g"
+    _link = None
+
+    def __init__(self, make):
+        self._make = make
+
+    def __getattr__(self, name):
+        return getattr(self._link, name)
+
+    def _made(self):
+        self._link = self._link or self._make()
+        return self._link
+
+    async def up(self, may=None, quiet=False):
+        await self._made().up(may, quiet)
+
+    async def down(self):
+        await self._made().down()
+
+    def is_up(self):
+        return self._link is not None and self._link.is_up()

@@ -6,6 +6,7 @@ import sys
 from _support import folder
 from sdcard import SDCardMaker, Socket
 
+from uploader import memory
 from uploader.clock import FLOOR, Clock
 from uploader.settings import Settings
 
@@ -106,6 +107,28 @@ def test_every_board_has_what_main_needs():
         has_modem = getattr(board, "MODEM", False)
         assert found == (["wifi", "cellular"] if has_modem else ["wifi"]), (name, found)
         assert board.links(settings(wifi=[], apn=""), clock, None) == []
+
+
+async def test_where_memory_is_short_a_modems_code_is_there_once_it_is_wanted():
+    roomy = memory.roomy
+    memory.roomy = lambda: False
+    code = "uploader.links.cellular"
+    try:
+        board, machine = load("lilygo_t_a7670")
+        memory.forget(code)
+        (_, cellular) = board.links(settings(), Clock(lambda: FLOOR), None)
+    finally:
+        memory.roomy = roomy
+    assert cellular.name == "cellular" and cellular.metered and not cellular.is_up()
+    assert getattr(cellular, "operator", "none yet") == "none yet"
+    assert code not in sys.modules and 26 not in machine.used
+    try:
+        await cellular.down()  # it may be on from a boot before
+        raise Exception("the UART here can nothing")
+    except AttributeError:
+        pass
+    assert code in sys.modules and {26, 27} <= set(machine.used)
+    assert cellular.modem.pins and cellular.operator is None
 
 
 def test_no_pin_is_used_twice():
