@@ -1,6 +1,7 @@
 """Boards without PSRAM get names that MicroPython has in its ROM: the same firmware, less RAM."""
 
 import ast
+import io
 import os
 import shutil
 from pathlib import Path
@@ -104,11 +105,18 @@ def test_a_new_name_stands_for_one_thing():
         assert not set(names) & set(names.values()), module
 
 
-def test_what_a_name_stands_for_is_told(capsys):
+def test_a_traceback_is_told_as_the_source_calls_things(capsys, monkeypatch):
     names = package.renamed()["uploader.session"]
     old, new = next((old, new) for old, new in names.items() if not old.startswith("_"))
     shorten.main(new)
     assert f"{new} in uploader.session: {old}\n" in capsys.readouterr().out
+    rest = '  File "asyncio/core.py", line 1, in run\r\nValueError: no\n'
+    frame = f'  File "uploader.session", line 1, in {new}\r\n'
+    monkeypatch.setattr("sys.stdin", io.StringIO("Traceback:\n" + frame + rest))
+    shorten.main()
+    expected = '  File "uploader.session", line 1, in %s\n' % old
+    out = capsys.readouterr().out
+    assert out.startswith("Traceback:\n" + expected) and out.endswith("ValueError: no\n")
 
 
 @pytest.fixture(scope="module")

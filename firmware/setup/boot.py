@@ -46,16 +46,17 @@ def app():
 def _held():
     """True if the button is held as the power comes on, for two seconds."""
     try:
-        from machine import HARD_RESET, PWRON_RESET, Pin, reset_cause
+        import machine
 
         # In deep sleep, and while something is sent, a press is for a recording.
-        if reset_cause() not in (PWRON_RESET, HARD_RESET) or marked("send", "record"):
+        switched_on = machine.reset_cause() in (machine.PWRON_RESET, machine.HARD_RESET)
+        if not switched_on or marked("send", "record"):
             return False
         from board import BUTTON_PIN
 
         if BUTTON_PIN is None:
             return False
-        pin = Pin(BUTTON_PIN, Pin.IN, Pin.PULL_UP)
+        pin = machine.Pin(BUTTON_PIN, machine.Pin.IN, machine.Pin.PULL_UP)
     except ImportError:
         return False
     import time

@@ -44,9 +44,9 @@ def marked(*names):
     """True if the reset before this boot was our own, for one of these reasons: as `power.mark`
     noted it, and without what `power.load` checks and imports."""
     try:
-        from machine import RTC
+        import machine
 
-        kept = RTC().memory()
+        kept = machine.RTC().memory()
     except (ImportError, AttributeError):
         return False
     for name in names:

@@ -4,7 +4,7 @@ MicroPython keeps every name that code uses in RAM, once and for good (py/qstr.c
 in a table, which doubles when it is full: by 4.4 KB at the 621st, by 9 KB at the 1,261st. Names
 that MicroPython itself has are in its ROM and cost nothing, so what is our own gets one of those.
 What boards, tools and documents call by name stays, and so do modules and errors;
-`python -m tools.device.shorten NAME` tells what a name in a traceback stands for.
+`python -m tools.device.shorten < traceback.txt` has it as the source calls it.
 """
 
 import ast
@@ -24,6 +24,7 @@ _LOOKED_FOR = frozenset(
     "IRQ_RXIDLE args close count default errno ioctl irq key keys mount readblocks remove send "
     "setblocking sync throw value writeblocks".split()
 )
+_FRAME = re.compile(r'(\s*File "([\w.]+)", line \d+, in )(\w+)\s*$')
 
 Names = Mapping[str, str]
 
@@ -49,12 +50,13 @@ def renamed(sources: Mapping[str, str], spoken: Iterable[str] = ()) -> dict[str,
     fixed |= {part for module in sources for part in module.split(".")}
     used = set().union(*map(_names, trees.values()), spoken)
     fresh = {name for name in rom - used - _LOOKED_FOR if not name.startswith("_")}
-    given = set().union(*map(_given, trees.values())) - fixed
-    everywhere = _pairs({name for name in given if not _is_private(name)}, fresh)
+    given = {module: _given(tree) - fixed for module, tree in trees.items()}
+    every = set().union(*given.values())
+    everywhere = _pairs({name for name in every if not _is_private(name)}, fresh)
     fresh -= set(everywhere.values())
     found = {}
     for family in _families(trees):
-        own = set().union(*(_given(trees[name]) for name in family)) - fixed
+        own = set().union(*(given[name] for name in family))
         private = _pairs(set(filter(_is_private, own)), fresh)
         found |= dict.fromkeys(family, {**everywhere, **private})
     return found
@@ -221,13 +223,21 @@ def _absolute(name: str, node: ast.ImportFrom, trees: Mapping[str, ast.Module]) 
 
 
 def main(*wanted: str):
-    """Print what these names stand for, and where."""
+    """Print what these names stand for, and where; without any, standard input with the names of
+    functions as they are in the source: a traceback."""
     from . import package
 
-    for module, names in package.renamed().items():
-        for old, new in names.items():
-            if new in wanted:
-                print(f"{new} in {module}: {old}")
+    modules = {m: {new: old for old, new in n.items()} for m, n in package.renamed().items()}
+    for module, names in modules.items():
+        for new in names.keys() & set(wanted):
+            print(f"{new} in {module}: {names[new]}")
+    if not wanted:
+        for line in sys.stdin:
+            found = _FRAME.match(line)
+            if found:
+                name = modules.get(found[2], {}).get(found[3], found[3])
+                line = f"{found[1]}{name}\n"
+            print(line, end="")
 
 
 if __name__ == "__main__":
