@@ -111,7 +111,6 @@ class Sender(Running):
                 or self.control.busy
                 or (ends_ms and self.clock.uptime_ms() > ends_ms)
             ):
-                self.uploads.cancel()
                 break
             self.update()
             left_s = self.up.waiting.left_s()
@@ -124,6 +123,8 @@ class Sender(Running):
         await self._back()
 
     async def _back(self):
+        self.uploads.cancel()
+        self.up.let_go()  # a modem's code may have to come, to power it off
         await self.up.links.down()
         power = self.load("power")
         kept = self.boot["kept"]

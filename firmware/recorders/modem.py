@@ -63,7 +63,20 @@ class _Later:
         await self._made().up(may, quiet)
 
     async def down(self):
-        await self._made().down()
+        # Never wanted in this boot, it may be on from the one before.
+        try:
+            link = self._made()
+        except MemoryError:
+            return  # nothing is worth a crash here
+        await link.down()
 
     def is_up(self):
         return self._link is not None and self._link.is_up()
+
+    # What the owner's rules ask of a link that is not up, too.
+
+    def roaming(self):
+        return self._link is not None and self._link.roaming()
+
+    def signal_dbm(self):
+        return self._link and self._link.signal_dbm()

@@ -120,6 +120,7 @@ async def test_where_memory_is_short_a_modems_code_is_there_once_it_is_wanted():
     finally:
         memory.roomy = roomy
     assert cellular.name == "cellular" and cellular.metered and not cellular.is_up()
+    assert not cellular.roaming() and cellular.signal_dbm() is None
     assert getattr(cellular, "operator", "none yet") == "none yet"
     assert code not in sys.modules and 26 not in machine.used
     try:
