@@ -97,7 +97,7 @@ def known_names() -> tuple[frozenset[str], frozenset[str]]:
 
 
 def _is_private(name: str) -> bool:
-    return name.startswith("_")
+    return name.startswith("_") and not name.startswith("__") and name != "_"
 
 
 def _collect(of: Callable, tree: ast.AST) -> set[str]:
