@@ -14,7 +14,7 @@ from .memory import largest_piece, roomy
 # beside the first, measured on 1.26.1 in an emulated ESP32; of what then is left for ESP-IDF a TLS
 # connection takes 33 KB. The boot that sends has less to load than a program of one's own, the one
 # that records has no radio on.
-_SECOND = const(53248)
+_SECOND = const(47104)
 _SENDS = const(43008)
 _BEATS = const(5632)  # what heartbeats and the rules that come with them take
 _RECORDS = (57344, 16384)
