@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import time
 
 from _support import Script, Zeros, answer, fails, raises
 from wire import Service, WiredHttp, settings
@@ -241,11 +240,10 @@ async def test_other_tasks_run_while_a_file_is_sent():
     turns = 0
     async with Script(take) as server:
         task = asyncio.create_task(recorder())
-        start = time.ticks_ms()
         await client().put(server.url, (), Zeros(size), size)
-        took = time.ticks_diff(time.ticks_ms(), start)
         task.cancel()
-        assert turns > took // 60, (turns, took)
+        # Alone before and behind it, it would have two.
+        assert turns > 4, turns
 
 
 async def test_a_file_that_is_shorter_than_promised_is_damaged():
