@@ -41,8 +41,7 @@ def grow():
     elif "app" in sys.modules:
         wanted = _RECORDS
     for size in wanted:
-        if largest_piece() >= size + _STACK_MIN:
-            _take(size)
+        _take(size)
 
 
 def _beats():
@@ -57,11 +56,13 @@ def _beats():
 def extend(size):
     """Have one region more, of `size` bytes, for what not every board has, if there is none yet.
     Not of less than 16 KB: ESP-IDF has other pieces, of 14 KB at most."""
-    if len(memory.anchors) == 1 and largest_piece() >= size + _STACK_MIN:
+    if len(memory.anchors) == 1:
         _take(size)
 
 
 def _take(wanted):
+    if largest_piece() < wanted + _STACK_MIN:
+        return
     # How much the heap takes is min(what it has, the largest piece that ESP-IDF has): so a
     # thread's stack is made that leaves no more.
     lock = _thread.allocate_lock()
