@@ -127,7 +127,7 @@ def shortened(tmp_path_factory):
         path = root / "firmware" / module
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    everywhere = dict(set.intersection(*(set(n.items()) for n in package.renamed().values())))
+    everywhere = package.shared()
     (root / "boards").symlink_to(ROOT / "boards")
     tests = [p for folder in ROOT.glob("tools/*/mpy") for p in folder.glob("*.py")]
     for path in [*tests, *DEVICE.glob("*"), *ROOT.glob("tools/modem/**/*.py")]:

@@ -56,7 +56,4 @@ def compiled_small(folder: Path, *scripts: Path) -> Path:
 
 def small(script: Path) -> str:
     """A script that calls everything as it is called on such a board."""
-    names = package.renamed().values()
-    return shorten.rename(
-        script.read_text(), dict(set.intersection(*(set(n.items()) for n in names)))
-    )
+    return shorten.rename(script.read_text(), package.shared())

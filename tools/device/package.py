@@ -128,6 +128,12 @@ def renamed(texts: dict[Path, str] | None = None, *scripts: Path) -> dict[str, s
 
 
 @functools.cache
+def shared() -> shorten.Names:
+    """What every module calls alike where names are short: for what calls them from outside."""
+    return dict(set.intersection(*(set(names.items()) for names in renamed().values())))
+
+
+@functools.cache
 def _spoken() -> frozenset[str]:
     """What boards and tools call by name, and what the documents quote."""
     code = [

@@ -171,7 +171,7 @@ async def send(sender):
     task = asyncio.create_task(sender.run())
     for _ in range(300):
         await asyncio.sleep_ms(100)
-        if not left(sender.settings)["left"]:
+        if not left(sender.settings):
             break
     await asyncio.sleep(2)  # a heartbeat may be under way
     task.cancel()
@@ -179,7 +179,7 @@ async def send(sender):
 
 def left(settings):
     """Recordings on flash."""
-    return {"left": [n for n in os.listdir(settings.storage) if n.endswith(".rec")]}
+    return [n for n in os.listdir(settings.storage) if n.endswith(".rec")]
 
 
 def main(config, what):
@@ -211,7 +211,7 @@ def main(config, what):
     if counting:
         print(json.dumps({"files": counting.files, "bytes": counting.bytes}))
     else:
-        print(json.dumps(left(settings)))
+        print(json.dumps({"left": left(settings)}))
 
 
 async def booted(app):
