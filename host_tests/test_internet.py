@@ -15,6 +15,7 @@ from scapy.layers import inet
 from tools.modem.internet import packets
 from tools.modem.internet.names import Names
 from tools.modem.internet.packets import Datagram, Ip, Segment
+from tools.modem.internet.tcp import Endpoint
 
 A, B = bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2])
 ports = st.integers(0, 65535)
@@ -97,6 +98,7 @@ def namespace_allowed():
         ("download", 0, True),
         ("download", 0.05, True),
         ("slow", 0, True),
+        ("slow", 0.05, True),
         ("refused", 0, "refused"),
         ("refused", 0.05, "refused"),
         ("elsewhere", 0, "refused"),
@@ -116,6 +118,47 @@ def test_the_kernels_own_tcp_gets_on_with_the_relays(scenario, loss, expected):
     )
     assert result.returncode == 0, result.stdout + result.stderr
     assert json.loads(result.stdout) == expected
+
+
+class Peer:
+    """A device's side in hand: what the endpoint sends, at times that we say."""
+
+    def __init__(self):
+        self.sent, self.time = [], 0.0
+        syn = Segment(1000, 80, 99, 0, packets.SYN, 8192, b"", 1000)
+        self.endpoint = Endpoint(syn, 500, self.sent.append, lambda: self.time)
+        self.endpoint.accept()
+        self.says(ack=501)
+
+    def says(self, ack, seq=100, flags=packets.ACK, data=b""):
+        self.sent.clear()
+        self.endpoint.receive(Segment(1000, 80, seq, ack, flags, 8192, data, None))
+
+    def until_sent(self):
+        """How long until the endpoint says something again by itself."""
+        self.sent.clear()
+        begun = self.time
+        while not self.sent:
+            self.time += 0.05
+            self.endpoint.tick()
+        return self.time - begun
+
+
+def test_the_wait_for_what_was_lost_is_short_again_once_something_comes_through():
+    peer = Peer()
+    peer.endpoint.write(bytes(3000))
+    waits = [peer.until_sent() for _ in range(4)]
+    assert waits == sorted(waits) and waits[3] > 7 * waits[0]
+    peer.says(ack=1501)
+    assert peer.until_sent() <= 1.1 * waits[0]
+
+
+def test_an_empty_segment_of_before_is_answered_and_no_other():
+    peer = Peer()
+    peer.says(ack=501, seq=99)  # Linux's probe of a window: tcp_xmit_probe_skb in tcp_output.c
+    assert [(s.seq, s.ack, s.data) for s in peer.sent] == [(501, 100, b"")]
+    peer.says(ack=501)
+    assert peer.sent == []
 
 
 def ask(names, name, kind="A"):

@@ -2,6 +2,7 @@
 line to the relay. Run in a network namespace: kernel_guest.py LOSS SCENARIO; prints what happened.
 """
 
+import collections
 import hashlib
 import json
 import random
@@ -19,15 +20,20 @@ from tools.modem.internet.tun import Tun
 
 DATA = random.Random(5).randbytes(300_000)
 carrier = Carrier()
+there = threading.Event()
 
 
 class Line:
-    """Carries packets between the kernel and the relay, and loses, doubles and reorders them."""
+    """Carries packets between the kernel and the relay, and loses, doubles and reorders them.
+
+    As on a real line, nothing arrives while its sender is still sending: `arrive` delivers.
+    """
 
     def __init__(self, loss):
         self.random = random.Random(3)
         self.loss = loss
         self.late = []
+        self.on_its_way = collections.deque()
 
     def pass_on(self, packet, deliver):
         for _ in range(2 if self.random.random() < self.loss / 2 else 1):
@@ -36,10 +42,14 @@ class Line:
             if self.random.random() < self.loss:
                 self.late.append((deliver, packet))  # after the next one
                 continue
+            self.on_its_way.append((deliver, packet))
+            self.on_its_way.extend(self.late)
+            self.late.clear()
+
+    def arrive(self):
+        while self.on_its_way:
+            deliver, packet = self.on_its_way.popleft()
             deliver(packet)
-            while self.late:
-                then, old = self.late.pop()
-                then(old)
 
 
 def run(loss):
@@ -47,11 +57,13 @@ def run(loss):
     selector = selectors.DefaultSelector()
     relay = Relay(lambda p: line.pass_on(p, tun.packet), carrier, selector)
     tun = Tun(lambda p: line.pass_on(p, relay.packet), carrier.address, carrier.gateway, selector)
+    there.set()
     while True:
         for key, mask in selector.select(0.002):
             if selector.get_map().get(key.fd) is not None:
                 key.data(mask)
         relay.tick()
+        line.arrive()
 
 
 def digest(data):
@@ -209,7 +221,6 @@ def udp():
 
 subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 threading.Thread(target=run, args=(float(sys.argv[1]),), daemon=True).start()
-while b"modem0" not in subprocess.run(["ip", "link"], capture_output=True).stdout:
-    pass
+there.wait()
 subprocess.run(["ip", "route", "add", "default", "dev", "modem0"], check=True)
 print(json.dumps(globals()[sys.argv[2]]()))

@@ -55,6 +55,7 @@ class Endpoint:
         self.ended = False  # the device has sent all, and `read` will give the rest
         # Timing
         self._rto = _RTO_S
+        self._backoff = 1
         self._srtt = self._rttvar = None
         self._timed = None  # (sequence number, when sent)
         self._expires = None
@@ -134,6 +135,8 @@ class Endpoint:
         self._acknowledged(segment)
         if segment.data or segment.flags & FIN:
             self._data(segment)
+        elif _after(segment.seq, self._rcv) < 0:
+            self._ack()  # Linux asks so after a window or a life: with what came long ago
         self._push()
 
     def _acknowledged(self, segment):
@@ -153,6 +156,7 @@ class Endpoint:
             return
         self._measure(segment.ack)
         self._duplicates = self._tries = 0
+        self._backoff = 1  # as in lwIP, not at the next measurement: what is sent again gives none
         if not self._syn_acked:
             self._syn_acked = self.established = True
             self._una = (self._una + 1) % _MOD
@@ -248,13 +252,14 @@ class Endpoint:
         if self._tries > _TRIES:
             self.abort()
             return
-        self._rto = min(_RTO_MAX_S, self._rto * 2)
+        self._backoff *= 2
         self._retransmit()
-        self._expires = self._now() + self._rto
+        self._timer()
 
     def _timer(self):
         waiting = self._nxt != self._una or self._out
-        self._expires = self._now() + self._rto if waiting else None
+        wait = min(_RTO_MAX_S, self._rto * self._backoff)
+        self._expires = self._now() + wait if waiting else None
 
     def _measure(self, ack):
         if self._timed is None or _after(ack, self._timed[0]) < 0:
