@@ -4,6 +4,7 @@ import errno
 import select
 import socket
 import sys
+import time
 
 import tls
 from micropython import const
@@ -19,6 +20,8 @@ _BAD = const(0x38)  # POLLERR, POLLHUP, POLLNVAL
 _IPPROTO_TCP = const(6)
 _SO_SNDBUF = const(7)  # Linux, asm-generic/socket.h; MicroPython has no name for it
 _SEND_BUFFER = const(262144)
+_SMALL = const(10240)  # of a handshake, all but mbedTLS's two buffers, on MicroPython 1.26.1
+_ROOM = const(32768)
 
 
 async def connect(http, key, found):
@@ -96,6 +99,20 @@ def _context_for(http, host, port):
 
 
 def _trust(http):
+    # The first handshake leaves a semaphore and a struct tm for good, in the middle of what is
+    # free. So a piece comes free below the roots that are loaded now: what is small goes there.
+    lock = None
+    if memory.largest_piece() > _ROOM and not memory.roomy():
+        lock = memory.hold(_SMALL)
+    try:
+        _load(http)
+    finally:
+        if lock:
+            lock.release()
+            time.sleep_ms(20)  # until FreeRTOS is idle
+
+
+def _load(http):
     if http.context is None:
         http.context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
     http.context.verify_mode = tls.CERT_REQUIRED

@@ -8,7 +8,7 @@ import time
 from micropython import const
 
 from . import memory
-from .memory import largest_piece, roomy
+from .memory import hold, largest_piece, roomy
 
 # What the second region is to have: what is live, less the 56 KB of the first. WiFi leaves 95 KB
 # beside the first, measured on 1.26.1 in an emulated ESP32; of what then is left for ESP-IDF a TLS
@@ -22,11 +22,6 @@ _STACK_MIN = const(8192)  # of a thread, which ESP-IDF takes from the same memor
 _FILL = const(1024)
 _ANCHOR = const(16)  # words
 _OFTEN = const(1024)
-
-try:
-    import _thread
-except ImportError:
-    pass  # a port without them has no such heap either
 
 
 def grow():
@@ -65,11 +60,7 @@ def _take(wanted):
         return
     # How much the heap takes is min(what it has, the largest piece that ESP-IDF has): so a
     # thread's stack is made that leaves no more.
-    lock = _thread.allocate_lock()
-    lock.acquire()
-    before = _thread.stack_size((largest_piece() - wanted) & ~15)
-    _thread.start_new_thread(lock.acquire, ())
-    _thread.stack_size(before)
+    lock = hold(largest_piece() - wanted)
     size = _size()
     # What the regions before have left is used up, so that the next comes.
     fill = []

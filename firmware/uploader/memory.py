@@ -28,6 +28,19 @@ def largest_piece():
         return 0
 
 
+def hold(size):
+    """Take a piece of ESP-IDF's memory: the stack of a thread that waits for the lock returned.
+    FreeRTOS frees it when it is idle, some time after that lock was released."""
+    import _thread
+
+    lock = _thread.allocate_lock()
+    lock.acquire()
+    before = _thread.stack_size(size & ~15)
+    _thread.start_new_thread(lock.acquire, ())
+    _thread.stack_size(before)
+    return lock
+
+
 def roomy():
     """True if recording and sending fit the heap side by side."""
     gc.collect()
