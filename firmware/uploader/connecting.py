@@ -20,7 +20,9 @@ _BAD = const(0x38)  # POLLERR, POLLHUP, POLLNVAL
 _IPPROTO_TCP = const(6)
 _SO_SNDBUF = const(7)  # Linux, asm-generic/socket.h; MicroPython has no name for it
 _SEND_BUFFER = const(262144)
-_SMALL = const(10240)  # of a handshake, all but mbedTLS's two buffers, on MicroPython 1.26.1
+# Of a first handshake all but mbedTLS's two buffers, and the root: 10 KB are too few on MicroPython
+# 1.26.1 in an emulated ESP32, and of 14 KB the module alone would have too little left.
+_SMALL = const(12032)
 _ROOM = const(32768)
 
 
@@ -94,13 +96,16 @@ def _context_for(http, host, port):
     if http.own[host]:
         return http.own[host]
     if not http.trusting:
-        _trust(http)
+        trust_roots(http)
     return http.context
 
 
-def _trust(http):
-    # The first handshake leaves a semaphore and a struct tm for good, in the middle of what is
-    # free. So a piece comes free below the roots that are loaded now: what is small goes there.
+def trust_roots(http):
+    """Load the roots of an Http into its context. Raises TransportError."""
+    # The first handshake leaves a semaphore (SHA's engine) and a struct tm (newlib's gmtime) for
+    # good, in the middle of what is free. So a piece comes free below the roots that are loaded
+    # now: what is small goes there. Over a modem, without WiFi, another region has room for the
+    # roots: there nothing divides the two, and it does not help.
     lock = None
     if memory.largest_piece() > _ROOM and not memory.roomy():
         lock = memory.hold(_SMALL)

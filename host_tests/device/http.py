@@ -495,3 +495,43 @@ def test_out_of_memory_is_known_in_every_disguise_and_nothing_else_is_taken_for_
             assert lacking(bad) is wanted
     finally:
         memory.largest_piece = largest
+
+
+class Held:
+    def __init__(self, size):
+        self.size, self.released = size, 0
+
+    def release(self):
+        self.released += 1
+
+
+def test_a_piece_is_held_while_roots_are_loaded_where_memory_is_short():
+    held = []
+    before = memory.largest_piece, memory.roomy, memory.hold
+    memory.hold = lambda size: held.append(Held(size)) or held[-1]
+    try:
+        for largest, roomy, wanted in (
+            (0, False, 0),  # no ESP-IDF
+            (60000, True, 0),
+            (20000, False, 0),  # it would be missing at once
+            (45000, False, 1),
+        ):
+            memory.largest_piece = lambda largest=largest: largest
+            memory.roomy = lambda roomy=roomy: roomy
+            http = client(roots=("/there-is-none.der",))
+            assert raises(TransportError, connecting.trust_roots, http).kind == "cert"
+            assert [h.released for h in held] == [1] * wanted, (largest, roomy)
+            assert not http.trusting
+            http.close()
+    finally:
+        memory.largest_piece, memory.roomy, memory.hold = before
+    assert held[0].size < 45000 - 21 * 1024  # mbedTLS's two buffers go beside it
+
+
+async def test_what_holds_memory_ends_when_it_is_released():
+    lock = memory.hold(16384)
+    await asyncio.sleep_ms(20)
+    assert lock.locked()
+    lock.release()
+    while not lock.locked():  # the thread has it
+        await asyncio.sleep_ms(1)
