@@ -108,7 +108,10 @@ def trust_roots(http):
     # roots: there nothing divides the two, and it does not help.
     lock = None
     if memory.largest_piece() > _ROOM and not memory.roomy():
-        lock = memory.hold(_SMALL)
+        try:
+            lock = memory.hold(_SMALL)
+        except OSError:
+            pass  # no thread: the connection is worth trying as it is
     try:
         _load(http)
     finally:

@@ -505,11 +505,18 @@ class Held:
         self.released += 1
 
 
+def no_thread(size):
+    raise OSError("can't create thread")
+
+
 def test_a_piece_is_held_while_roots_are_loaded_where_memory_is_short():
     held = []
     before = memory.largest_piece, memory.roomy, memory.hold
-    memory.hold = lambda size: held.append(Held(size)) or held[-1]
     try:
+        memory.largest_piece, memory.roomy = lambda: 45000, lambda: False
+        memory.hold = no_thread
+        assert raises(TransportError, connecting.trust_roots, client(roots=("/no.der",)))
+        memory.hold = lambda size: held.append(Held(size)) or held[-1]
         for largest, roomy, wanted in (
             (0, False, 0),  # no ESP-IDF
             (60000, True, 0),
