@@ -130,9 +130,9 @@ class Peer:
         self.endpoint.accept()
         self.says(ack=501)
 
-    def says(self, ack, seq=100, flags=packets.ACK, data=b""):
+    def says(self, ack, seq=100):
         self.sent.clear()
-        self.endpoint.receive(Segment(1000, 80, seq, ack, flags, 8192, data, None))
+        self.endpoint.receive(Segment(1000, 80, seq, ack, packets.ACK, 8192, b"", None))
 
     def until_sent(self):
         """How long until the endpoint says something again by itself."""
