@@ -4,7 +4,6 @@ import errno
 import select
 import socket
 import sys
-import time
 
 import tls
 from micropython import const
@@ -24,6 +23,7 @@ _SEND_BUFFER = const(262144)
 # 1.26.1 in an emulated ESP32, and of 14 KB the module alone would have too little left.
 _SMALL = const(12032)
 _ROOM = const(32768)
+_STACK_MIN = const(4608)  # of a thread: ports/esp32/mpthreadport.c has 4 KB, and some to spare
 
 
 async def connect(http, key, found):
@@ -104,20 +104,16 @@ def trust_roots(http):
     """Load the roots of an Http into its context. Raises TransportError."""
     # The first handshake leaves a semaphore (SHA's engine) and a struct tm (newlib's gmtime) for
     # good, in the middle of what is free. So a piece comes free below the roots that are loaded
-    # now: what is small goes there. Over a modem, without WiFi, another region has room for the
-    # roots: there nothing divides the two, and it does not help.
-    lock = None
-    if memory.largest_piece() > _ROOM and not memory.roomy():
-        try:
-            lock = memory.hold(_SMALL)
-        except OSError:
-            pass  # no thread: the connection is worth trying as it is
+    # now: what is small goes there. No other region may have room for them, or nothing would
+    # divide that piece from the rest: so it is with a modem, and WiFi off.
+    *others, largest = memory.pieces()
+    held = []
+    if largest > _ROOM and not memory.roomy():
+        held = memory.hold(*(piece for piece in others if piece >= _STACK_MIN), _SMALL)
     try:
         _load(http)
     finally:
-        if lock:
-            lock.release()
-            time.sleep_ms(20)  # until FreeRTOS is idle
+        memory.let_go(held)
 
 
 def _load(http):

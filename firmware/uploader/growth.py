@@ -3,12 +3,11 @@ the module alone. What it is for: see `memory`."""
 
 import gc
 import sys
-import time
 
 from micropython import const
 
 from . import memory
-from .memory import hold, largest_piece, roomy
+from .memory import hold, largest_piece, let_go, roomy
 
 # What the second region is to have: what is live, less the 56 KB of the first. WiFi leaves 95 KB
 # beside the first, measured on 1.26.1 in an emulated ESP32; of what then is left for ESP-IDF a TLS
@@ -60,7 +59,9 @@ def _take(wanted):
         return
     # How much the heap takes is min(what it has, the largest piece that ESP-IDF has): so a
     # thread's stack is made that leaves no more.
-    lock = hold(largest_piece() - wanted)
+    held = hold(largest_piece() - wanted)
+    if not held:
+        return
     size = _size()
     # What the regions before have left is used up, so that the next comes.
     fill = []
@@ -74,8 +75,7 @@ def _take(wanted):
     memory.anchors.append(last)
     fill = None
     gc.collect()
-    lock.release()
-    time.sleep_ms(20)  # FreeRTOS frees the stack of a thread when it is idle
+    let_go(held)
 
 
 def _size():

@@ -8,6 +8,7 @@ is made to take a smaller one, early (see `growth`), and what is loaded is kept 
 
 import gc
 import sys
+import time
 
 from micropython import const
 
@@ -18,27 +19,48 @@ anchors = []  # something in each region of the heap, which is then not given ba
 _short = None  # not roomy, once that has been asked for
 
 
-def largest_piece():
-    """Bytes in ESP-IDF's largest free piece; 0 on other ports."""
+def pieces():
+    """Bytes in the largest free piece of each of ESP-IDF's regions, the largest last; a single 0
+    on other ports."""
     try:
         import esp32
 
-        return max(r[2] for r in esp32.idf_heap_info(esp32.HEAP_DATA))
+        return sorted(r[2] for r in esp32.idf_heap_info(esp32.HEAP_DATA))
     except (ImportError, AttributeError):
-        return 0
+        return [0]
 
 
-def hold(size):
-    """Take a piece of ESP-IDF's memory: the stack of a thread that waits for the lock returned.
-    FreeRTOS frees it when it is idle, some time after that lock was released."""
+def largest_piece():
+    """Bytes in ESP-IDF's largest free piece; 0 on other ports."""
+    return pieces()[-1]
+
+
+def hold(*sizes):
+    """Take pieces of ESP-IDF's memory, as many of these as can be had, until `let_go` is called
+    with what is returned: each is the stack of a thread that waits for a lock."""
     import _thread
 
-    lock = _thread.allocate_lock()
-    lock.acquire()
-    before = _thread.stack_size(size & ~15)
-    _thread.start_new_thread(lock.acquire, ())
+    locks = []
+    before = _thread.stack_size()
+    try:
+        for size in sizes:
+            lock = _thread.allocate_lock()
+            lock.acquire()
+            _thread.stack_size(size & ~15)
+            _thread.start_new_thread(lock.acquire, ())
+            locks.append(lock)
+    except OSError:
+        pass  # no memory for a thread
     _thread.stack_size(before)
-    return lock
+    return locks
+
+
+def let_go(locks):
+    """End what `hold` began."""
+    for lock in locks:
+        lock.release()
+    if locks:
+        time.sleep_ms(20)  # until FreeRTOS is idle, which frees them
 
 
 def roomy():

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 
 from _support import Script, Zeros, answer, fails, raises
 from wire import Service, WiredHttp, settings
@@ -497,48 +498,58 @@ def test_out_of_memory_is_known_in_every_disguise_and_nothing_else_is_taken_for_
         memory.largest_piece = largest
 
 
-class Held:
-    def __init__(self, size):
-        self.size, self.released = size, 0
-
-    def release(self):
-        self.released += 1
-
-
-def no_thread(size):
-    raise OSError("can't create thread")
-
-
-def test_a_piece_is_held_while_roots_are_loaded_where_memory_is_short():
-    held = []
-    before = memory.largest_piece, memory.roomy, memory.hold
+def test_pieces_are_held_while_roots_are_loaded_where_memory_is_short():
+    let_go = []
+    before = memory.pieces, memory.roomy, memory.hold, memory.let_go
     try:
-        memory.largest_piece, memory.roomy = lambda: 45000, lambda: False
-        memory.hold = no_thread
-        assert raises(TransportError, connecting.trust_roots, client(roots=("/no.der",)))
-        memory.hold = lambda size: held.append(Held(size)) or held[-1]
-        for largest, roomy, wanted in (
-            (0, False, 0),  # no ESP-IDF
-            (60000, True, 0),
-            (20000, False, 0),  # it would be missing at once
-            (45000, False, 1),
+        memory.hold = lambda *sizes: sizes
+        memory.let_go = let_go.append
+        for pieces, roomy, others in (
+            ([0], False, None),  # no ESP-IDF
+            ([60000], True, None),
+            ([20000], False, None),  # it would be missing at once
+            ([45000], False, []),
+            ([4, 4096, 45000], False, []),  # too small for a thread
+            ([4, 5632, 11776, 45000], False, [5632, 11776]),  # roots would go there
         ):
-            memory.largest_piece = lambda largest=largest: largest
+            memory.pieces = lambda pieces=pieces: pieces
             memory.roomy = lambda roomy=roomy: roomy
             http = client(roots=("/there-is-none.der",))
             assert raises(TransportError, connecting.trust_roots, http).kind == "cert"
-            assert [h.released for h in held] == [1] * wanted, (largest, roomy)
-            assert not http.trusting
+            held = list(let_go.pop())
+            assert not let_go and not http.trusting
             http.close()
+            if others is None:
+                assert not held, (pieces, roomy)
+            else:
+                assert held[:-1] == others, (pieces, roomy)
+                assert held[-1] < 45000 - 21 * 1024  # mbedTLS's two buffers go beside it
     finally:
-        memory.largest_piece, memory.roomy, memory.hold = before
-    assert held[0].size < 45000 - 21 * 1024  # mbedTLS's two buffers go beside it
+        memory.pieces, memory.roomy, memory.hold, memory.let_go = before
 
 
-async def test_what_holds_memory_ends_when_it_is_released():
-    lock = memory.hold(16384)
+async def test_what_holds_memory_ends_when_it_is_let_go():
+    held = memory.hold(16384, 8192)
+    assert len(held) == 2
     await asyncio.sleep_ms(20)
-    assert lock.locked()
-    lock.release()
-    while not lock.locked():  # the thread has it
-        await asyncio.sleep_ms(1)
+    assert all(lock.locked() for lock in held)
+    memory.let_go(held)
+    for lock in held:
+        while not lock.locked():  # its thread has it
+            await asyncio.sleep_ms(1)
+
+
+def test_where_no_thread_can_be_made_nothing_is_held():
+    import _thread
+
+    class NoThread:
+        allocate_lock, stack_size = _thread.allocate_lock, _thread.stack_size
+
+        def start_new_thread(*_):
+            raise OSError("can't create thread")
+
+    sys.modules["_thread"] = NoThread
+    try:
+        assert memory.hold(16384) == []
+    finally:
+        sys.modules["_thread"] = _thread

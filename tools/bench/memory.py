@@ -16,6 +16,7 @@ from .common import MPY, ROOT, add, compiled_small, line, small
 
 # Has a modem, WiFi, a microphone and a button.
 _BOARD = ROOT / "boards/lilygo_t_a7670/board.py"
+_SCRIPTS = [MPY / f"{name}.py" for name in ("product", "records", "sends", "boots")]
 _SMALL_KB = 240  # in which a recording is made for sure, and no more: see uploader/memory.py
 _NEEDS = "not measured: needs MICROPYTHON= a 32-bit build"
 
@@ -40,8 +41,8 @@ def memory(aiohttp: Path | None) -> dict:
     a board without PSRAM is given it."""
     figures = {}
     with line() as bench:
-        mpy = compiled_small(bench.folder, _BOARD, MPY / "product.py")
-        boot = Product(bench, [mpy]).report("boot", heap="2m")
+        mpy = compiled_small(bench.folder, _BOARD, *_SCRIPTS)
+        boot = Product(bench, [mpy]).report("boots", heap="2m")
         figures |= {"boot_files": boot["files"], "boot_bytes": boot["bytes"]}
         if micropython.facts()["word_bits"] != 32:
             return figures | {"heap_32_cycle_kb": _NEEDS, "heap_32_product_kb": _NEEDS}
@@ -51,8 +52,8 @@ def memory(aiohttp: Path | None) -> dict:
         if frozen:
             files = bench.folder / "files"
             files.mkdir()
-            micropython.compile(_BOARD, files / "board.mpy")
-            micropython.compile(MPY / "product.py", files / "product.mpy")
+            for script in (_BOARD, *_SCRIPTS):
+                micropython.compile(script, files / f"{script.stem}.mpy")
             figures |= _product(Product(bench, [files], frozen), "heap_32_product_frozen")
         for which, more in (("requests", []), ("aiohttp", [aiohttp])):
             if which == "requests" or aiohttp:
