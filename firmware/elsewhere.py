@@ -2,8 +2,6 @@
 the memory side by side (an ESP32 without PSRAM). Loaded by the boot that records, see `sender` for
 the other."""
 
-import power
-
 from updates.later import later
 from uploader.errors import LinkError
 
@@ -51,7 +49,7 @@ class Elsewhere:
         kept, due = app.boot["kept"], app.control.due_s()
         kept["due"], kept["past"] = due, app.control.past
         app.close()  # of a voice that was listened for
-        power.switch(app, "send")
+        app.load("power").switch(app, "send")
 
     def _may(self):
         app, control = self._app, self._app.control
@@ -81,7 +79,7 @@ def part(app):
     kept = app.boot["kept"]
     wanted = kept.pop("wanted", None)
     if wanted:
-        power.save(kept)  # once: not again after whatever reset comes next
+        app.load("power").save(kept)  # once: not again after whatever reset comes next
     if wanted == "button":
         app.start()
     elif wanted:

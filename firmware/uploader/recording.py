@@ -5,8 +5,9 @@ from binascii import hexlify
 
 from micropython import const
 
-from . import dates, journal, layout, media
+from . import journal, layout, media
 from .errors import StorageError, StorageFullError
+from .memory import borrow
 
 _ENOSPC = const(28)
 _MAX_METADATA = const(2048)  # bytes as JSON; a manifest line stays below what journal.read takes
@@ -22,7 +23,7 @@ def check_time(what, value, clock_now=None):
         return clock_now.stamp() if clock_now else None
     if value and not isinstance(value, list):  # a list is a stamp of the Clock's
         try:
-            dates.parse_iso(value)
+            borrow("uploader.dates").parse_iso(value)
         except ValueError as e:
             raise StorageError("%s is %s" % (what, e))
     return value

@@ -19,7 +19,7 @@ MPY = Path(__file__).parent / "mpy"
 NAME = "cloud.test"  # what name servers know this machine as
 APN = "internet"
 _ROOT = "/roots/cloud.der"
-_OWN = ("board", "generated", "probe")
+_OWN = ("board", "generated", "orders", "probe")
 _SCRIPTS = ("boot", "module")
 
 

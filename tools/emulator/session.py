@@ -74,7 +74,7 @@ class Session:
         return f"it said last: {lines[-1][:200]!r}" if lines else "it said nothing"
 
     def command(self, *words):
-        """Have the board do something (see mpy/board.py)."""
+        """Have the board do something (see mpy/orders.py)."""
         self.chip.send(" ".join(map(str, words)).encode() + b"\n")
 
     def told(self, *words):

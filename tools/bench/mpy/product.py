@@ -10,93 +10,63 @@ import sys
 
 
 class Part:
-    """A Pin, an ADC, a UART, an SDCard that nothing happens at."""
+    """Whatever a chip has: a Pin, an ADC, a UART, an SDCard at which nothing happens, a WLAN that
+    is connected at once, an RTC of which only the memory is asked for."""
 
     IN = OUT = PULL_UP = ATTN_11DB = IRQ_RXIDLE = 1
+    STA_IF = PWRON_RESET = WDT_RESET = DEEPSLEEP_RESET = SOFT_RESET = 0
+    HARD_RESET = 1  # what `reset_cause` says
+    up = False
+    kept = b""
 
     def __init__(self, *_, **__):
         pass
 
-    def value(self, *_):
+    def value(self, *_, **__):
         return 1
+
+    active = config = reset_cause = value
+
+    def any(self, *_, **__):
+        return 0
+
+    init = write = any
 
     def read_uv(self):
         return 2000000
-
-    def any(self):
-        return 0
-
-    def init(self, *_, **__):
-        pass
-
-    def write(self, data):
-        return len(data)
-
-
-class Wlan:
-    """A WLAN that is connected at once."""
-
-    def __init__(self, *_):
-        self._up = False
-
-    def active(self, *_):
-        return True
 
     def scan(self):
         return [(b"home", b"123456", 1, -50, 3, False)]
 
     def connect(self, *_, **__):
-        self._up = True
+        self.up = True
 
     def disconnect(self):
-        self._up = False
+        self.up = False
 
     def isconnected(self):
-        return self._up
+        return self.up
 
     def status(self, *what):
-        return -50 if what else 1010 if self._up else 1000
+        return -50 if what else 1010 if self.up else 1000
 
-    def config(self, *_, **__):
-        return 1
-
-    def ifconfig(self):
+    def ipconfig(self, what=None):
         return ("127.0.0.1", "255.0.0.0", "127.0.0.1", "0.0.0.0")
 
-    def ipconfig(self, what):
-        return ("127.0.0.1", "255.0.0.0")
-
-
-class Rtc:
-    """machine.RTC(), of which only the memory is asked for."""
-
-    data = b""
+    ifconfig = ipconfig
 
     def memory(self, *data):
         if data:
-            Rtc.data = data[0]
-        return Rtc.data
+            Part.kept = data[0]
+        return self.kept
 
 
-class Namespace:
-    """A module without a file."""
-
-
-def stand_in():
-    machine, network = Namespace(), Namespace()
-    machine.Pin = machine.ADC = machine.UART = machine.SDCard = Part
-    machine.RTC = Rtc
-    machine.reset_cause = lambda: 2
-    machine.PWRON_RESET, machine.HARD_RESET, machine.WDT_RESET = 1, 2, 3
-    machine.DEEPSLEEP_RESET, machine.SOFT_RESET = 4, 5
-    network.WLAN = Wlan
-    network.STA_IF = 0
-    sys.modules["machine"], sys.modules["network"] = machine, network
+Part.Pin = Part.ADC = Part.UART = Part.SDCard = Part.RTC = Part.WLAN = Part
 
 
 def main(config, what):
     run = __import__(what).run
-    stand_in()
+    sys.modules["machine"] = sys.modules["network"] = Part()
     # As the product does when it runs; before that the heap grows as it would on a device.
     gc.threshold(4096)
     import board

@@ -7,7 +7,6 @@ import asyncio
 import os
 import sys
 
-import network
 import probe
 from recorders import parts
 
@@ -23,7 +22,7 @@ mount = None
 
 # What a recording is to be, its number and bytes of samples: on flash, for the boot that records
 # may be the next one.
-_WANTED = "/wanted"
+WANTED = "/wanted"
 
 
 def make_microphone():
@@ -35,27 +34,20 @@ def make_microphone():
     memory.forget("generated")
     number = size = 0  # that of an update's trial
     try:
-        with open(_WANTED) as f:
+        with open(WANTED) as f:
             number, size = map(int, f.read().split())
     except OSError:
         pass
     return generated.Microphone(number, size)
 
 
-def app():
-    """main.py's `app`, once it is there."""
-    import __main__
-
-    return getattr(__main__, "app", None)
-
-
-_percent = [80]
-wanted_update = []
+percent = [80]
+manifest = []  # the pieces that were told of an update's
 
 
 def battery():
     """What the test says."""
-    return _percent[0]
+    return percent[0]
 
 
 try:
@@ -65,33 +57,10 @@ except OSError:
 
 
 def command(words):
-    """`record NUMBER BYTES`, `battery PERCENT`, `drop` (the WiFi), `rotate` (the token), `now`,
-    `offer PIECE` and `offer` (a manifest), or anything else to see the heaps."""
-    if words[0] == "record":
-        with open(_WANTED, "w") as f:
-            f.write(" ".join(words[1:]))
-        app().start()
-    elif words[0] == "battery":
-        _percent[0] = int(words[1])
-    elif words[0] == "drop":
-        network.WLAN(network.STA_IF).disconnect()
-    elif words[0] == "rotate":
-        asyncio.create_task(app().up.rotate_token())
-    elif words[0] == "now":
-        app().up.upload_now()
-    elif words[0] == "offer":  # a piece of a manifest, or its end
-        if len(words) > 1:
-            wanted_update.append(words[1])
-        else:
-            import json
+    """What the test wants done: see `orders`."""
+    from uploader import memory
 
-            from updates.offer import Kept, parse
-
-            Kept(app().settings.state).take(parse(json.loads("".join(wanted_update))))
-            wanted_update.clear()
-            app().go_on = True
-    else:
-        probe.note("asked")
+    return memory.borrow("orders").do(words)
 
 
 def links(settings, clock, on_event):

@@ -12,6 +12,8 @@ import time
 import board
 import probe
 
+import __main__
+
 _RATE = 16000
 _BLOCK = 512
 _TOLD = 16384  # how often it says how far it is
@@ -66,7 +68,7 @@ class Microphone:
                 self._put(buf)
                 if self._handler:
                     self._handler(self)
-        board.app().stop()
+        __main__.app.stop()
 
     def _put(self, buf):
         for at in range(0, len(buf), _BLOCK):
