@@ -19,6 +19,7 @@ _LEFT_OUT = {
 _FEATURES = {
     "cellular": (
         "links/cellular",
+        "links/registration",
         "links/at",
         "links/modem",
         "links/modems",

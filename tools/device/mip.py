@@ -23,7 +23,14 @@ class Part:
 PARTS = {
     "wifi": Part(("links/wifi", "links/joining"), "no `WifiLink`"),
     "cellular": Part(
-        ("links/cellular", "links/at", "links/modem", "links/modems", "data_meter"),
+        (
+            "links/cellular",
+            "links/registration",
+            "links/at",
+            "links/modem",
+            "links/modems",
+            "data_meter",
+        ),
         "no `CellularLink`",
     ),
     "heartbeats": Part(
