@@ -38,6 +38,10 @@ class NameServer:
         self._task.cancel()
         self._socket.close()
 
+    def questions(self):
+        """What was asked for, each once: on a busy machine a query is repeated."""
+        return set(query[12:] for query, _ in self.asked)
+
     async def _run(self):
         while True:
             try:
@@ -108,7 +112,7 @@ async def test_an_alias_is_followed_within_an_answer_and_by_asking_again():
         lambda q: reply(q, alias(b"b.test"), address(5, name=b"B.test"))
     ) as server:
         assert await ask(server) == ["192.0.2.5"]
-        assert len(server.asked) == 1
+        assert len(server.questions()) == 1
 
     def half(query):
         if query[12:].startswith(labels(b"b.test")):
@@ -117,7 +121,7 @@ async def test_an_alias_is_followed_within_an_answer_and_by_asking_again():
 
     async with NameServer(half) as server:
         assert await ask(server) == ["192.0.2.6"]
-        assert len(server.asked) == 2
+        assert len(server.questions()) == 2
 
 
 async def test_aliases_that_never_end_are_given_up():
@@ -131,7 +135,7 @@ async def test_aliases_that_never_end_are_given_up():
     async with NameServer(onwards) as s:
         e = await fails(TransportError, ask(s))
         assert "too many aliases" in str(e), e
-        assert len(s.asked) == 8
+        assert len(s.questions()) == 8
 
 
 async def test_forged_answers_are_passed_over_and_the_true_one_is_taken():
