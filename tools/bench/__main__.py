@@ -50,8 +50,6 @@ REASONS = {
     "loaded for it",
     "heap_32_product_kb": "with both links, rules and heartbeats at once; a board without PSRAM "
     "has one of the links (boards/README.md: what the chip needs)",
-    "heap_32_product_frozen_kb": "what is left when no code is in RAM: functions' and modules' "
-    "objects, settings, and the microphone's buffers",
     "put_vs_loop": "within the noise of a shared machine (0.94 to 0.99 over runs): beside the "
     "loop's work it looks for an early answer, bounds stalls and lets other tasks run",
     "put_vs_requests": "as above; requests does nothing beside sending",
