@@ -5,6 +5,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 from tools import micropython, shape
+from tools.device.mip import PARTS
 
 from .common import MPY, ROOT, compiled
 
@@ -17,15 +18,7 @@ _LEFT_OUT = {
 }
 # What each feature's modules are, beside the spine.
 _FEATURES = {
-    "cellular": (
-        "links/cellular",
-        "links/registration",
-        "links/at",
-        "links/modem",
-        "links/modems",
-        "data_meter",
-        "policy",
-    ),
+    "cellular": (*PARTS["cellular"].modules, "policy"),
     "wifi": ("links/wifi",),
     "heartbeat": ("heartbeat", "beating"),
     "remote settings and commands (loaded when needed)": ("remote", "zones", "commands"),
