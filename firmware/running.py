@@ -3,6 +3,7 @@
 import asyncio
 import sys
 
+from micropython import kbd_intr
 from recorders.log import Log
 
 from uploader import Clock, Device, Store, Uploader, __version__, memory
@@ -162,5 +163,10 @@ class Running:
             memory.forget("doctor", "recorders.trial")
 
     def close(self):
-        """End what is being recorded, as it should be: Ctrl-C does not reach tasks."""
-        self.control.end()
+        """End what is being recorded, as it should be: Ctrl-C does not reach tasks, and the next
+        one not this."""
+        kbd_intr(-1)
+        try:
+            self.control.end()
+        finally:
+            kbd_intr(3)

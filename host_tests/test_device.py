@@ -265,6 +265,33 @@ def test_the_tools_wait_for_a_device_that_still_boots(tmp_path, monkeypatch):
     assert told and "may still boot" in told[0]
 
 
+def test_another_ctrl_c_lets_what_is_recorded_end_as_it_should(tmp_path, monkeypatch):
+    """The tools ask again of a device that does not answer: flash may take its time."""
+    from tools.device import connection
+
+    monkeypatch.setattr(connection, "TRY_S", 0.5)
+    root = tmp_path / "device"
+    for file in package.build("unix"):
+        path = root / file.path[1:]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.data)
+    (root / "main.py").write_text(
+        "import time\nfrom running import Running\n"
+        "class Control:\n def end(self):\n  time.sleep(2)\n  print('it has ended')\n"
+        "class Slow(Running):\n def __init__(self):\n  self.control = Control()\n"
+        "try:\n print('recording')\n while True:\n  time.sleep_ms(10)\n"
+        "finally:\n Slow().close()\n"
+    )
+    with Simulator(root) as simulator:
+        wait_for(lambda: b"recording" in simulator.output, simulator.output)
+        with connection.Device(simulator.path) as device:
+            assert b"it has ended" in simulator.output, simulator.output
+            # And from here on it does interrupt.
+            device.transport.exec_raw_no_follow("while True: pass")
+            device.transport.serial.write(b"\x03")
+            assert b"KeyboardInterrupt" in device.transport.follow(10)[1]
+
+
 def test_images_older_than_the_floor_are_refused_by_name(tmp_path):
     image = tmp_path / "ESP32_GENERIC-20241129-v1.24.1.bin"
     image.write_bytes(b"x")

@@ -26,7 +26,7 @@ def status(store):
         "free_bytes": store.space.free_bytes(),
         "recordings": [],
     }
-    for entry in store.entries():
+    for entry in store.entries(under_way=True):
         if entry.done:
             continue
         about = _about(store, entry)

@@ -144,9 +144,9 @@ class Store:
 
     # Reading the queue
 
-    def entries(self, newest_first=False):
-        """Generate an Entry for each recording on flash, those being recorded left out unless
-        they are live.
+    def entries(self, newest_first=False, under_way=False):
+        """Generate an Entry for each recording on flash; of those being recorded only the live
+        ones, unless `under_way`.
 
         Memory does not grow with their number: the directory is listed again every 16
         recordings. Raises StorageError.
@@ -170,7 +170,7 @@ class Store:
                 for r in self._recording:
                     if r.seq == key * sign:
                         recording = r
-                if recording is None or recording.live:
+                if under_way or recording is None or recording.live:
                     yield Entry(self, key * sign, recording is not None)
 
     def pending(self, order="oldest"):

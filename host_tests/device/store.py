@@ -207,6 +207,19 @@ def test_what_the_state_says_is_what_was_noted():
     assert owner.status(store())["recordings"][0]["reason"] == "why"
 
 
+def test_a_recording_under_way_is_shown_and_not_uploaded():
+    s = store()
+    make(s)
+    recording = s.begin()
+    recording.add("audio").write(b"sound")
+    shown = owner.status(s)
+    assert [r["state"] for r in shown["recordings"]] == ["ended", "recording"]
+    assert shown["pending"] == 2 and shown["recordings"][1]["id"] == recording.id
+    assert pending(s) == ["000001"] and s.count_pending() == 1
+    recording.end()
+    assert [r["state"] for r in owner.status(s)["recordings"]] == ["ended", "ended"]
+
+
 def test_the_state_of_a_one_file_recording_stays_inline_in_littlefs():
     made = b"".join(
         journal.encode(line)

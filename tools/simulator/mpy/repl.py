@@ -13,6 +13,7 @@ import io
 import sys
 import time
 
+import micropython
 import vfs
 
 sys.path.append(sys.argv[0].rsplit("/", 1)[0] + "/../../chip/mpy")
@@ -75,6 +76,17 @@ class Watchdog:
 
     def feed(self):
         out(FED)
+
+
+class Micropython:
+    """The module micropython, whose `kbd_intr` has Ctrl-C be a character as any, as on a chip:
+    the unix port would have it end the process."""
+
+    def __getattr__(self, name):
+        return getattr(micropython, name)
+
+    def kbd_intr(self, c):
+        out(WAITING if c < 0 else RUNNING)
 
 
 def out(text):
@@ -214,6 +226,7 @@ def main():
     board = Board(Simulated(), REASON)
     board.machine.WDT = Watchdog
     board.install()
+    sys.modules["micropython"] = Micropython()
     vfs.umount("/")
     vfs.mount(vfs.VfsPosix(ROOT), "/")
     sys.path[:] = ["", ".frozen", "/lib"]
