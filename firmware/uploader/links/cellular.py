@@ -17,7 +17,6 @@ _PPP_S = const(30)
 _ADDRESS_MS = const(1000)
 _NO_ADDRESS = "0.0.0.0"
 _DIAL_S = const(30)
-_ROAMING = const(5)  # 3GPP TS 27.007 section 7.2
 _NEAR = __name__.rpartition(".")[0] + "."
 
 
@@ -40,7 +39,7 @@ class CellularLink:
         self._ppp = None
         self._old = []  # PPPs that never came up and are not done yet
         self._looked_ms = 0  # uptime at which PPP was last asked for its address
-        self._registered = None  # how: see `registration`
+        self._roams = False
         self._dbm = None
         self._time = None  # (Unix seconds, uptime in ms)
         self.operator = None
@@ -108,7 +107,7 @@ class CellularLink:
 
     def roaming(self):
         """True if the modem is registered in a foreign network."""
-        return bool(self.modem.on) and self._registered == _ROAMING
+        return bool(self.modem.on) and self._roams
 
     def signal_dbm(self):
         """RSSI in dBm when the modem was last asked, None if unknown."""
@@ -126,7 +125,7 @@ class CellularLink:
     async def _register(self):
         registration = borrow(_NEAR + "registration")
         found = await registration.Registration(self.modem, self._settings, self._clock).run()
-        self._registered, self._dbm, self._time, self.operator, self.technology = found
+        self._roams, self._dbm, self._time, self.operator, self.technology = found
         self._tell(
             "registered",
             operator=self.operator,

@@ -31,13 +31,13 @@ class Registration:
         self._clock = clock
 
     async def run(self):
-        """Register, and look around: (how it is registered, signal in dBm, (Unix seconds, uptime
-        in ms), operator, technology), all but the first None where they are unknown. Raises
-        LinkError, AtError, AtTimeoutError."""
+        """Register, and look around: (whether in a foreign network, signal in dBm, (Unix seconds,
+        uptime in ms), operator, technology), all but the first None where they are unknown.
+        Raises LinkError, AtError, AtTimeoutError."""
         await self._sim()
         await self._setup()
-        state = await self._register()
-        return (state,) + await self._look()
+        roams = await self._register()
+        return (roams,) + await self._look()
 
     async def _sim(self):
         """Wait for the SIM; enter its PIN at most once if that was wrong before."""
@@ -104,7 +104,8 @@ class Registration:
             await self._command('+CGDCONT=1,"IP","%s"' % self._settings.apn)
 
     async def _register(self):
-        """Wait for registration (TS 27.007 sections 7.2, 10.1.20, 10.1.22)."""
+        """Wait for registration (TS 27.007 sections 7.2, 10.1.20, 10.1.22); whether the network
+        is a foreign one."""
         start = self._clock.uptime_ms()
         denied = None
         while True:
@@ -116,7 +117,7 @@ class Registration:
                 except (AtError, ValueError, IndexError):
                     continue
                 if state in (_HOME, _ROAMING):
-                    return state
+                    return state == _ROAMING
                 if state == _DENIED:
                     break
             now = self._clock.uptime_ms()
