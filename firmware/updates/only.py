@@ -11,7 +11,7 @@ from micropython import const
 
 from uploader import memory
 
-from .offer import ALONE
+from .offer import ALONE, provisioned
 
 _MOST_S = const(900)
 
@@ -34,8 +34,12 @@ class Only:
         self.clock = Clock(set_machine=set_machine_time)
         self.log = Log(settings.state + "/log", None, 10)
         self.up = self.control = self
+        if provisioned().get("metered"):
+            from uploader.policy import Policy
+
+            self.policy = Policy(settings, self.clock)
         told = board.links(settings, self.clock, self.log.event)
-        self.links = LinkManager(told, settings, self.clock, None, self.emit)
+        self.links = LinkManager(told, settings, self.clock, self.policy, self.emit)
 
     def emit(self, event, **info):
         """Tell an event."""

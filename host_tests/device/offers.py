@@ -1,10 +1,14 @@
 """What is remembered of offers over reboots."""
 
+from _support import Link as Standin
 from _support import fails, folder
+from wire import settings
 
+from updates import only
 from updates.go import Busy, Update
 from updates.offer import TRIES, Kept, parse
 from uploader import __version__
+from uploader.errors import LinkError
 
 OFFER = {"version": "2", "size": 5, "crc32": "0000000a", "url": "https://a.test/1"}
 
@@ -38,6 +42,37 @@ async def test_a_metered_link_is_left_alone_unless_provisioning_says_otherwise()
     assert await Update(app, OFFER).run() == 1800
     assert app.events == [{"state": "deferred", "reason": "cellular is metered"}]
     assert kept().value["url"] == OFFER["url"], "it is not forgotten"
+
+
+class Board:
+    """One with a modem alone."""
+
+    def __init__(self):
+        self.modem = Standin("cellular", metered=True)
+
+    def links(self, settings, clock, on_event):
+        return [self.modem]
+
+
+async def test_a_boot_with_the_update_alone_counts_metered_bytes_and_keeps_the_rules():
+    provisioned, only.provisioned = only.provisioned, lambda: {"metered": True}
+    try:
+        board = Board()
+        alone = only.Only(board, settings(storage=folder(), daily_data_limit_mb=1))
+    finally:
+        only.provisioned = provisioned
+    await alone.links.ready(False)
+    alone.links.meter().add(1000001)
+    assert alone.policy.link(board.modem).rule == "cap"
+    await alone.links.down()
+    board.modem.roams = True
+    await fails(LinkError, alone.links.ready(False))
+
+
+async def test_without_leave_to_use_them_metered_links_need_no_rules():
+    alone = only.Only(Board(), settings(storage=folder()))
+    await alone.links.ready(False)
+    assert alone.policy is None and alone.links.meter() is None
 
 
 async def test_nothing_is_fetched_while_something_is_recorded_and_it_is_kept():

@@ -146,8 +146,9 @@ class LinkManager:
 
     def meter(self):
         """The DataMeter that counts what passes over the current link; None where bytes cost
-        nothing."""
-        return self.policy.meter if self.current and self.current.metered else None
+        nothing, or without a policy."""
+        metered = self.policy and self.current and self.current.metered
+        return self.policy.meter if metered else None
 
     def tell(self, event, **info):
         """Tell what happened to a connection over the link."""
