@@ -65,7 +65,7 @@ class Recorder:
         self.samples = 0
         self._began = None
         most = max_s * self._rate
-        files = self._files = Segments(open_file, self._clock, *segments)
+        files = self._files = Segments(open_file, self._clock, *segments, lambda: recording.full)
 
         def take(buf):
             if most and self.samples >= most:

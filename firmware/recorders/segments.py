@@ -11,11 +11,13 @@ class Segments:
     """A stream over files that `open_file()` makes (objects with `write`, `close`, `size`).
 
     A new one is begun, between two writes, once the present one has `max_bytes` or is
-    `max_seconds` old; 0 is no limit. Nothing is opened before the first write.
+    `max_seconds` old; 0 is no limit. Nothing is opened before the first write. `last()`, if given,
+    tells that there can be no further one: the present one then takes the rest.
     """
 
-    def __init__(self, open_file, clock, max_bytes=0, max_seconds=0):
+    def __init__(self, open_file, clock, max_bytes=0, max_seconds=0, last=None):
         self._open_file = open_file
+        self._last = last
         self._clock = clock
         self._max_bytes = max_bytes
         self._max_ms = max_seconds * 1000
@@ -24,7 +26,7 @@ class Segments:
 
     def write(self, buf):
         """Write `buf`, whole, to one file. Raises what the files raise."""
-        if self._file and self._full():
+        if self._file and self._full() and not (self._last and self._last()):
             self.close()
         if self._file is None:
             self._file = self._open_file()

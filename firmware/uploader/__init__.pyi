@@ -1,7 +1,5 @@
 """What the module's users name; `host_tests/test_stubs.py` holds it against the sources."""
 
-from collections.abc import Callable
-
 from .clock import Clock as Clock
 from .device import Device as Device
 from .settings import Settings
@@ -11,4 +9,4 @@ from .uploader import Uploader as Uploader
 __version__: str
 __all__: tuple[str, ...]
 
-def load_config(path: str, pin: Callable[[], bool] | bool | None = None) -> Settings: ...
+def load_config(path: str, pin: bool | None = None) -> Settings: ...

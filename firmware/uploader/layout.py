@@ -13,6 +13,7 @@ from micropython import const
 from .errors import StorageError
 
 VERSION = const(1)  # of the manifest's and the state's lines
+MOST_FILES = const(1296)  # of a recording: two digits in base 36
 _DIR = const(0x4000)
 _ENOENT = const(2)
 
@@ -33,7 +34,7 @@ def kind_of(content_type):
 
 def media_name(index, content_type):
     """What follows the number in a media file's name: the file's index within its recording
-    (0 to 1295) as two digits in base 36, a dot, the content type's extension."""
+    (below MOST_FILES) as two digits in base 36, a dot, the content type's extension."""
     digits = "0123456789abcdefghijklmnopqrstuvwxyz"
     at = TYPES.index(" %s " % content_type) + len(content_type) + 2
     return digits[index // 36] + digits[index % 36] + "." + TYPES[at : at + 3]

@@ -77,17 +77,24 @@ class Recording:
         # Manifest lines that can wait for the next append. See MediaWriter.close.
         self._lines = []
 
+    @property
+    def full(self):
+        """True once it has all the files that a recording can have, `layout.MOST_FILES`."""
+        return self._count >= layout.MOST_FILES
+
     def add(self, kind, content_type=None, captured_at=None):
         """Open a media file and return its MediaWriter.
 
         `kind` is `audio`, `image` or `video`; `content_type` may be left out for audio only
-        (`audio/opus`). `captured_at` is ISO 8601 text; left out, images and video get the
-        present moment, "" leaves it out. Raises MediaTypeError, StorageError,
-        StorageFullError.
+        (`audio/opus`). `captured_at` is ISO 8601 text or a stamp of the Clock; left out, images
+        and video get the present moment, "" leaves it out. Raises MediaTypeError,
+        StorageError, also where there are MOST_FILES, StorageFullError.
         """
         content_type = media.check_type(kind, content_type)
         if self.ended:
             raise StorageError("recording %s has ended; begin another" % self.id)
+        if self.full:
+            raise StorageError("recording %s has as many files as one can have" % self.id)
         now = None if kind == "audio" else self._store.clock
         captured_at = check_time("captured_at", captured_at, now)
         writer = MediaWriter(self._store, self, self._count, content_type, captured_at)
@@ -98,9 +105,9 @@ class Recording:
     def end(self, ended_at=None, metadata=None):
         """Close what is open and make the recording durable; its upload is due from here on.
 
-        `ended_at` is ISO 8601 text, the present moment if left out, none at all if "".
-        `metadata` is what is known at the end only, beside what it began with; of a live
-        recording that the service knows by then it stays on the device.
+        `ended_at` is ISO 8601 text or a stamp of the Clock, the present moment if left out, none
+        at all if "". `metadata` is what is known at the end only, beside what it began with; of
+        a live recording that the service knows by then it stays on the device.
         Raises StorageError, StorageFullError; the recording is kept even so, as an
         interrupted one.
         """

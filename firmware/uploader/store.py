@@ -81,8 +81,9 @@ class Store:
     ):
         """Begin a Recording and return it; it is on flash when this returns.
 
-        `name` is text, `started_at` ISO 8601 text (the present moment if left out, none at
-        all if ""), `metadata` a dict that JSON can carry, `priority` 0 to 9 (the highest).
+        `name` is text, `started_at` ISO 8601 text or a stamp of the clock (the present moment
+        if left out, none at all if ""), `metadata` a dict that JSON can carry, `priority` 0 to
+        9 (the highest).
         Of a `live` one each file is uploaded as soon as it is closed, while the recording goes
         on; the service then learns neither its end nor that it was interrupted. An `urgent`
         one waits for no delay and no off-peak hours. Raises StorageError, StorageFullError.

@@ -21,6 +21,8 @@ BUFFER = 2048
 class Files:
     """A Recording and its MediaWriters, as files."""
 
+    full = False
+
     def __init__(self):
         self.names = []
         self.moments = []

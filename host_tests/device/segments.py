@@ -7,7 +7,7 @@ from recorders.segments import Segments
 from recorders.wav import WavWriter
 from wire import Service
 
-from uploader import owner
+from uploader import layout, owner
 
 
 def setup(**more):
@@ -79,6 +79,27 @@ async def test_segments_by_time_are_each_a_valid_wav():
         assert int.from_bytes(wav[40:44], "little") == len(wav) - 44
         sizes.append(len(wav) - 44)
     assert sizes == [3200, 3200, 1600]
+
+
+async def test_the_last_file_that_a_recording_can_have_takes_the_rest():
+    d, rec = setup()
+    stream = Segments(
+        lambda: rec.add("audio", "audio/mpeg"),
+        d.store.clock,
+        max_bytes=1000,
+        last=lambda: rec.full,
+    )
+    most, layout.MOST_FILES = layout.MOST_FILES, 2
+    try:
+        for _ in range(50):
+            stream.write(bytes(100))
+    finally:
+        layout.MOST_FILES = most
+    stream.close()
+    rec.end()
+    assert await d.up.drain(5)
+    (recording,) = d.service.recordings.values()
+    assert [len(recording["files"][i]) for i in range(2)] == [1000, 4000]
 
 
 async def test_a_live_recording_is_never_deleted_to_make_room():

@@ -7,7 +7,7 @@ from binascii import hexlify
 from _support import folder, raises
 from wire import settings
 
-from uploader import journal, owner
+from uploader import journal, layout, owner
 from uploader.clock import FLOOR, Clock
 from uploader.errors import DamagedError, MediaTypeError, StorageError
 from uploader.store import Store
@@ -93,6 +93,22 @@ def test_what_is_wrong_is_refused_before_anything_is_written():
     rec.end()
     raises(StorageError, rec.add, "audio")
     rec.end()
+
+
+def test_a_recording_has_as_many_files_as_have_names():
+    s = store()
+    most, layout.MOST_FILES = layout.MOST_FILES, 2
+    try:
+        recording = s.begin()
+        recording.add("image", "image/jpeg").write(b"1")
+        recording.add("image", "image/jpeg").write(b"2")
+        raises(StorageError, recording.add, "image", "image/jpeg")
+        recording.end()
+    finally:
+        layout.MOST_FILES = most
+    assert [e.count for e in s.pending()] == [2]
+    name = layout.media_name(most - 1, "image/jpeg")
+    assert name == "zz.jpg" and most == 36 * 36
 
 
 def test_a_recording_without_files_leaves_nothing_behind():
