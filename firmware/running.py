@@ -124,8 +124,9 @@ class Running:
         if name in _STIR:
             self.awake_ms = self.clock.uptime_ms() + self.settings.awake_s * 1000
             self.proof = self.proof or name == "completed"
-        if name in ("token", "certificate") and info.get("state") not in ("rotated", "moved"):
-            self._trouble = "needs_owner"
+        if name in ("token", "certificate"):
+            if info.get("state") not in ("rotated", "not_rotated", "moved"):
+                self._trouble = "needs_owner"
         elif name == "low_space":
             self._trouble = "storage_full"
         elif name in ("storage", "error", "microphone"):

@@ -90,8 +90,10 @@ class Heartbeat:
     def note(self, event, info):
         """Take notice of an Uploader's event."""
         if event in ("storage", "error", "microphone", "token", "certificate"):
-            self.trouble = info.get("state") not in ("rotated", "moved", "recovered")
-            if info.get("state") == "moved":
+            state = info.get("state")
+            if state != "not_rotated":  # the token in use stays good
+                self.trouble = state not in ("rotated", "moved", "recovered")
+            if state == "moved":
                 self.hurry()
         elif event == "proof":
             self.waiting = info["state"] == "waiting"

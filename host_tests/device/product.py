@@ -318,6 +318,15 @@ async def test_trouble_shows_and_the_status_tells_all():
     json.dumps(status)
 
 
+async def test_a_token_that_could_not_be_replaced_yet_needs_nobody():
+    a = app(Service("dtok_a"), heartbeat_minutes=5)
+    a.up.emit("token", state="not_rotated", reason="no answer")
+    assert a.state() == "waiting" and not a.up.heartbeat.trouble
+    a.up.emit("token", state="refused")
+    a.up.emit("token", state="not_rotated", reason="no answer")
+    assert a.state() == "needs_owner" and a.up.heartbeat.trouble
+
+
 def test_the_log_on_flash_is_bounded_and_keeps_what_matters():
     log = Log(folder() + "/log", lambda: "now")
     for i in range(2000):
