@@ -81,7 +81,12 @@ def test_from_an_empty_device_to_a_completed_upload(cloud, either, tmp_path):
     assert "nothing is deployed" in run("status", *port).stdout
     assert "copied" in ok("deploy", "--board", "unix", *port)
     wait_for(lambda: b"set-up: network" in simulator.output, simulator.output)
-    assert "not provisioned" in run("status", *port).stdout
+    told = run("status", *port).stdout
+    identity = json.loads((simulator.root / "setup.json").read_text())
+    assert "not provisioned" in told and f"key {identity['key']}" in told
+    # Looking at it ends its set-up, and begins it anew.
+    wait_for(lambda: simulator.output.count(b"set-up: network") == 2, simulator.output)
+    assert "not provisioned" in run("level", *port).stdout
 
     path = values(cloud, tmp_path)
     token = json.loads(path.read_text())["device_token"]

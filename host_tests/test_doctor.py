@@ -66,6 +66,8 @@ def test_each_fault_is_named_with_what_to_do(cloud, tmp_path):
     text = found("API", api_url="https://localhost:1/v1")
     assert "localhost:1" in text
     assert "make provision" in found("configuration", colour=1)
+    (root / "blocked").write_text("")
+    assert "no storage: /blocked" in found("start", storage="/blocked")
     other = Authority(tmp_path / "other")
     (root / "other.der").write_bytes(ssl.PEM_cert_to_DER_cert(other.root_pem.read_text()))
     assert "vouches" in found("API", roots=["/other.der"], root_bundle="")

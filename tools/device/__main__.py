@@ -226,27 +226,35 @@ try:
     app
 except NameError:
     app = None
+answer = {}
 try:
+    from setup.radio import identity
     if app is None:
         from app import make
         app = make()
-    if app is None:
-        answer = {"error": "not provisioned: make provision"}
-    else:
-        from setup.radio import identity
+    if app:
         answer = app.status()
         answer["events"] = app.log.lines[-20:]
-        answer["setup"] = identity()
+    answer["setup"] = identity()
 except ImportError:
-    answer = {"error": "nothing is deployed: make deploy"}
+    pass
 """
 
 
 def _status(device: Device) -> dict:
     answer = device.ask(_STATUS)
-    if "error" in answer:
-        raise DeviceError(f"The device is {answer['error']} PORT={device.port}.")
-    return answer
+    if "queue" in answer:
+        return answer
+    if not answer:
+        raise DeviceError(
+            f"The device is empty, nothing is deployed: make deploy PORT={device.port}."
+        )
+    device.restart()
+    said = device.told()
+    if said.startswith("not provisioned"):
+        said += ". Join its network {}, key {}, or".format(*answer["setup"])
+        said += f" make provision PORT={device.port}"
+    raise DeviceError(f"The device runs nothing: {said}.")
 
 
 @app.command()
@@ -326,8 +334,10 @@ def level(
         console.print(f"{dbfs:>4} dBFS  floor {floor:>4}  {'voice' if voice else '     '}  {bar}")
 
     with Device(port) as device:
-        listening.listen(device, seconds, tell)
-        device.restart()
+        try:
+            listening.listen(device, seconds, tell)
+        finally:
+            device.restart()
 
 
 @app.command()

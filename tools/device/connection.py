@@ -184,10 +184,14 @@ class Device:
         # Beside the device's own prints, the answer is told by its mark.
         tail = f"\nimport json\nprint({_MARK!r} + json.dumps(answer))\n"
         out = self.run(head + textwrap.dedent(code) + tail, hear)
-        for line in out.splitlines():
-            if _MARK in line:
-                return json.loads(line.split(_MARK, 1)[1])
+        self._said, mark, rest = out.partition(_MARK)
+        if mark:
+            return json.loads(rest.splitlines()[0])
         raise DeviceError(f"The device gave no answer, but: {out[-300:]}")
+
+    def told(self) -> str:
+        """What the device printed while it was last asked, on one line: why it has no app, say."""
+        return " ".join(self._said.split())
 
     def renew(self):
         """Have MicroPython begin anew, with all memory free, and main.py left out. Raises

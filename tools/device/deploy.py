@@ -73,8 +73,8 @@ answer = [gc.mem_free(), s[0] * s[3]]
 # A heap that can grow to more has PSRAM (firmware/uploader/memory.py).
 ROOMY = 400_000
 _LITTLE = (
-    "this chip has no PSRAM: from files the module alone runs beside WiFi and TLS, the product "
-    "lacks memory; make firmware freezes it into an image (boards/README.md)"
+    "this chip has no PSRAM: one boot records and another one sends, so that nothing is uploaded "
+    "while a recording is made (firmware/README.md, Two boots where memory is short)"
 )
 
 

@@ -14,7 +14,7 @@ if app is None:
     from app import make
     app = make()
 if app is None:
-    answer = "not provisioned: make provision"
+    answer = ""
 else:
     import asyncio
     from recorders import trial, voice
@@ -31,11 +31,11 @@ else:
     try:
         listened = trial.listen(app.board, app.clock, seconds, take, settings.audio_rate)
         found = asyncio.run(listened)
-        answer = None if found else "without a microphone"
+        answer = None if found else "it has no microphone"
         if found and found[1]:
-            answer = "hearing one value only: a broken wire looks like that"
+            answer = "it hears one value only: a broken wire looks like that"
     except (OSError, ValueError, MemoryError) as e:
-        answer = "not able to open its microphone: %s" % e
+        answer = "its microphone can't be opened: %s" % e
 """
 
 
@@ -54,5 +54,5 @@ def listen(device: Device, seconds: int, tell: Callable[[int, int, bool], None])
                 tell(int(words[1]), int(words[2]), words[3] == b"1")
 
     trouble = device.ask(_CODE, hear, seconds=seconds)
-    if trouble:
-        raise DeviceError(f"The device is {trouble} PORT={device.port}.")
+    if trouble is not None:
+        raise DeviceError(f"Nothing is heard: {trouble or device.told()}.")
