@@ -1,6 +1,6 @@
 """Reads and checks the configuration, and says what is wrong with it.
 
-It is needed seldom and some 10 KB large: whoever loads it lets it go again.
+It is needed seldom and some 7 KB large: whoever loads it lets it go again.
 """
 
 import json
@@ -82,8 +82,9 @@ _NAMES = {str: "a string", int: "a whole number", bool: "true or false", list: "
 def check(values, base="", pin=None):
     """The Settings of a configuration; defaults filled in.
 
-    `values` is a dict. Relative paths in `storage`, `state` and `roots` are taken from `base`.
-    `pin` tells whether the board has a pin that wakes it, None if that is not known.
+    `values` is a dict. Relative paths in `storage`, `state`, `roots` and `root_bundle` are
+    taken from `base`. `pin` tells whether the board has a pin that wakes it, None if that is
+    not known.
     Raises ConfigError, whose one line names the key, for an unknown or missing key, a wrong
     type, a number out of range, an http:// address without `allow_insecure`.
     """

@@ -13,7 +13,7 @@ class Device:
         self.reset_cause = reset_cause
 
     def policy(self, settings, clock, links):
-        """The Policy; None for a device with no use for it, which is spared its 6 KB."""
+        """The Policy; None for a device with no use for it, which is spared its 4 KB."""
         wanted = self.battery or settings.heartbeat_minutes
         wanted = wanted or settings.off_peak_start or settings.upload_delay_minutes
         for link in links:

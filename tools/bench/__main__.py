@@ -49,7 +49,7 @@ REASONS = {
     "heap_32_cycle_kb": "most of it is the code of a pass, though what is needed for a moment is "
     "loaded for it",
     "heap_32_product_kb": "with both links, rules and heartbeats at once; a board without PSRAM "
-    "has one of the links (boards/README.md: what the chip needs)",
+    "has one of the links (boards/README.md: what fits)",
     "put_vs_loop": "within the noise of a shared machine (0.94 to 0.99 over runs): beside the "
     "loop's work it looks for an early answer, bounds stalls and lets other tasks run",
     "put_vs_requests": "as above; requests does nothing beside sending",
