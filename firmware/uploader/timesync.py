@@ -65,7 +65,8 @@ async def sntp(address, tries=_TRIES, wait_ms=_WAIT_MS):
             request[40:48] = os.urandom(8)
             sock.send(request)
             start = time.ticks_ms()
-            while time.ticks_diff(time.ticks_ms(), start) < wait_ms:
+            while True:
+                # Read before the time is looked at: something else may have held it up.
                 try:
                     answer = sock.recv(64)
                 except OSError as e:
@@ -73,6 +74,8 @@ async def sntp(address, tries=_TRIES, wait_ms=_WAIT_MS):
                         break
                     answer = None
                 if answer is None:
+                    if time.ticks_diff(time.ticks_ms(), start) >= wait_ms:
+                        break
                     await asyncio.sleep_ms(_POLL_MS)
                     continue
                 now = _judge(answer, request)

@@ -107,18 +107,20 @@ class Resolver:
             sock.connect(_sockaddr(address, int(port or _PORT)))
             sock.send(query)
             end = self._clock.uptime_ms() + wait_ms
-            while self._clock.uptime_ms() < end:
+            while True:
+                # Read before the time is looked at: something else may have held it up.
                 try:
                     data = sock.recv(_MAX_ANSWER)
                 except OSError as e:
                     if e.errno != _EAGAIN:
                         raise
+                    if self._clock.uptime_ms() >= end:
+                        return None
                     await self._clock.sleep_ms(_POLL_MS)
                     continue
                 answer = parse(data, query)
                 if answer:
                     return answer
-            return None
         finally:
             sock.close()
 
