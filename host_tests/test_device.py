@@ -259,8 +259,9 @@ def test_the_tools_wait_for_a_device_that_still_boots(tmp_path, monkeypatch):
     root = tmp_path / "device"
     root.mkdir()
     (root / "main.py").write_text(
-        "import time\nn = 0\nprint('booting')\nwhile n < 2:\n try:\n"
-        "  while True:\n   time.sleep_ms(10)\n except KeyboardInterrupt:\n  n += 1\n"
+        "import time\nn = 0\nwhile n < 2:\n try:\n"
+        "  n or print('booting')\n  while True:\n   time.sleep_ms(10)\n"
+        " except KeyboardInterrupt:\n  n += 1\n"
     )
     told = []
     with Simulator(root) as simulator:
@@ -292,9 +293,10 @@ def test_another_ctrl_c_lets_what_is_recorded_end_as_it_should(tmp_path, monkeyp
         with connection.Device(simulator.path) as device:
             assert b"it has ended" in simulator.output, simulator.output
             # And from here on it does interrupt.
-            device.transport.exec_raw_no_follow("while True: pass")
+            device.transport.exec_raw_no_follow("print('runs')\nwhile True: pass")
+            wait_for(lambda: b"runs\r\n" in simulator.output, simulator.output)
             device.transport.serial.write(b"\x03")
-            assert b"KeyboardInterrupt" in device.transport.follow(10)[1]
+            assert b"KeyboardInterrupt" in device.transport.follow(60)[1]
 
 
 def test_images_older_than_the_floor_are_refused_by_name(tmp_path):

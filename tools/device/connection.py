@@ -17,6 +17,7 @@ MIN_VERSION = (1, 26)  # of MicroPython; boards/README.md says why
 # A product that starts from files may answer Ctrl-C only after a scan (2.5 s), a name that is
 # not found (14 s), or an import from slow flash.
 _PATIENCE_S = 60
+_STALL_S = 30  # within an exchange: on a host that is busy, say
 TRY_S = 2
 TOLD_S = 5
 _QUIET_S = 0.3
@@ -65,10 +66,11 @@ answer = {
 }
 """
 # The watchdog that main.py started can't be stopped, but given more time (MicroPython's
-# machine.WDT): an hour, after which a device that was left at its prompt runs again.
+# machine.WDT): an hour, after which a device that was left at its prompt runs again. It starts
+# it, then makes the app.
 _STRETCH = """
 try:
-    app
+    _trial
     with open("/config.json") as f:
         import json
         if json.load(f).get("watchdog_s", 120):
@@ -94,7 +96,7 @@ class Device:
 
     def __enter__(self):
         try:
-            self.transport = SerialTransport(self.port, 115200, timeout=3)
+            self.transport = SerialTransport(self.port, 115200, timeout=_STALL_S)
         except (OSError, serial.SerialException, TransportError) as e:
             raise DeviceError(
                 f"{self.port} can't be opened ({e}). Is a terminal, an IDE or another command "
