@@ -21,6 +21,8 @@ DEVICE = ROOT / "host_tests/device"
 BOARD = ROOT / "boards/unix/cli.py"
 # What a test in MicroPython may hold: the test itself, its servers and what they serve included.
 HEAP = "2m"
+# Seconds that a request may take on a machine that has other things to do.
+PATIENCE_S = 120
 
 # Generated cases are the same in every run: what a new one finds must not stop another's change.
 settings.register_profile("same", derandomize=True, database=None, deadline=None, print_blob=True)
@@ -107,6 +109,7 @@ def backend(cloud):
         base_url=cloud.api_url,
         verify=cloud.authority.client_context(),
         headers={"Authorization": f"Bearer {cloud.api_key}"},
+        timeout=PATIENCE_S,
     ) as client:
         yield client
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import ROOT
+from conftest import PATIENCE_S, ROOT
 
 from tools.cloud import management, models, settings
 
@@ -69,6 +69,7 @@ def answers(shared_cloud):
             base_url=cloud.api_url.removesuffix("/v1"),
             verify=cloud.authority.client_context(),
             headers={"Authorization": f"Bearer {credentials}"},
+            timeout=PATIENCE_S,
         )
 
     def call(who, method, template, body=None, raw=None, **ids):
@@ -127,7 +128,13 @@ def _upload(call, own, cloud):
     wanted = {"type": "audio", "file_size_bytes": 3}
     grant = call(own, "POST", "/v1/recordings/{recording_id}/upload-url", wanted, **ids)
     context = cloud.trust.s3.client_context()
-    put = httpx.put(grant["upload_url"], content=b"abc", headers=grant["headers"], verify=context)
+    put = httpx.put(
+        grant["upload_url"],
+        content=b"abc",
+        headers=grant["headers"],
+        verify=context,
+        timeout=PATIENCE_S,
+    )
     assert put.status_code == 200, put.text
     proof = {"content_sha256": hashlib.sha256(b"abc").hexdigest()}
     call(own, "POST", "/v1/recordings/{recording_id}/upload-complete", proof, **ids)
@@ -160,7 +167,9 @@ def test_an_endpoint_answers_as_recorded(answers, call):
 
 def test_every_endpoint_is_recorded_with_its_request(shared_cloud):
     answer = httpx.get(
-        f"{shared_cloud.api_url}/openapi.json", verify=shared_cloud.authority.client_context()
+        f"{shared_cloud.api_url}/openapi.json",
+        verify=shared_cloud.authority.client_context(),
+        timeout=PATIENCE_S,
     ).json()
     found = {}
     for path, operations in answer["paths"].items():

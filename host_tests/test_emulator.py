@@ -107,7 +107,7 @@ def test_the_device_takes_the_time_of_the_sntp_server(tmp_path):
     with sntp.Sntp() as server:
         out = micropython.run(script, ROOT / "firmware", server.port)
     assert abs(int(out) - time.time()) < 60
-    assert server.asked == 1
+    assert server.asked >= 1
 
 
 def test_samples_tell_what_is_missing_or_harmed():

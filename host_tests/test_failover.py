@@ -35,7 +35,7 @@ class Field(Line):
     def __enter__(self):
         super().__enter__()
         wifi = [{"ssid": "home", "key": "12345678"}]
-        self.configure(stall_timeout_s=4, wifi=wifi, **self._more)
+        self.configure(wifi=wifi, **self._more)
         return self
 
     def run(self, modem, files, **scenario):
@@ -92,9 +92,9 @@ def test_the_main_job_over_the_modem(field):
 
 @pytest.mark.long
 @pytest.mark.parametrize("quiet", [False, True])
-def test_a_carrier_lost_in_the_middle_of_a_put_and_wifi_coming_back(field, quiet):
+def test_a_carrier_lost_in_the_middle_of_a_put_and_wifi_coming_back(cloud, tmp_path, quiet):
     """The network may end PPP in order, or the carrier goes and only nothing moves."""
-    with emulated() as modem:
+    with Field(cloud, tmp_path, stall_timeout_s=4 if quiet else 30) as field, emulated() as modem:
         files = [300_000] + [120_000] * 12
         events, _ = field.run(modem, files, drop_at=1, quiet=quiet, wifi_after=2)
         assert ("dropped" if quiet else "release") in modem.log.events

@@ -2,7 +2,9 @@
 
 import os
 import re
+import time
 from datetime import datetime, timedelta, timezone
+from itertools import groupby
 from unittest.mock import ANY
 
 import pytest
@@ -114,13 +116,9 @@ def test_a_whole_drain_needs_few_handshakes(cloud, tmp_path, connections, handsh
 def test_one_line_per_event_for_a_pipe_and_no_secret_in_any(cloud, board):
     board.add(board.file("a.opus", os.urandom(100_000)))
     out = board.drain().stdout
-    assert [line.split()[0] for line in out.splitlines()] == [
-        "created",
-        "progress",
-        "progress",
-        "sent",
-        "completed",
-    ]
+    told = [line.split()[0] for line in out.splitlines()]
+    assert [name for name, _ in groupby(told)] == ["created", "progress", "sent", "completed"]
+    assert told.count("progress") >= 2 and told.count("sent") == 1
     for secret in (board.settings["device_token"], "X-Amz-", "Signature"):
         assert secret not in out
 
@@ -149,7 +147,9 @@ def test_a_url_that_s3_calls_expired_is_replaced_at_once(cloud, board):
     assert result.returncode == 0 and "retry" not in result.stdout, result.stdout
 
 
-def test_the_upload_urls_limit_ends_a_pass_not_the_queue(cloud, board):
+def test_the_upload_urls_limit_ends_a_pass_not_the_queue(cloud, board, monkeypatch):
+    now = time.time()  # it begins anew with each minute
+    monkeypatch.setattr(cloud.limits, "_now", lambda: now)
     for _ in range(3):
         board.add(board.file("a.opus", b"abc"))
     cloud.limits.upload_urls = 2

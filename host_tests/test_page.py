@@ -7,7 +7,7 @@ from datetime import timedelta
 import numpy
 import pytest
 import soundfile
-from conftest import ROOT
+from conftest import PATIENCE_S, ROOT
 
 from tools.cloud.models import Heartbeat
 from tools.cloud.page.waveform import peaks
@@ -75,7 +75,7 @@ def test_recordings_appear_by_themselves_with_player_and_pictures(
     assert 60 < duration < 400
     assert page.locator("audio").evaluate(
         "a => { a.muted = true; return a.play().then(() => new Promise(r => "
-        "a.ontimeupdate = () => a.currentTime > 0.2 && r(true))) }"
+        "a.ontimeupdate = () => { if (a.currentTime > 0.2) { a.pause(); r(true) } })) }"
     )
     # Its outline is that of the audio, and a click in it goes there.
     wave = page.locator(".wave")
@@ -100,6 +100,7 @@ def test_heartbeats_show_and_change(cloud, browser_page):
             json={"battery_percent": percent, "device_name": "Field 7", "signal_strength_dbm": -77},
             headers={"Authorization": f"Bearer {token}"},
             verify=cloud.authority.client_context(),
+            timeout=PATIENCE_S,
         )
         assert answer.status_code == 200
         page.locator(".device dd", has_text=str(percent)).wait_for()
@@ -276,12 +277,13 @@ def test_other_names_for_this_machine_get_nothing(cloud):
     """A page elsewhere whose name resolves to loopback must not steer devices."""
     import httpx
 
-    assert httpx.get(cloud.page_url + "state").status_code == 200
-    evil = httpx.get(cloud.page_url + "state", headers={"Host": "evil.example"})
+    assert httpx.get(cloud.page_url + "state", timeout=PATIENCE_S).status_code == 200
+    evil = httpx.get(cloud.page_url + "state", headers={"Host": "evil.example"}, timeout=PATIENCE_S)
     assert evil.status_code == 400
     plain = httpx.post(
         cloud.page_url + "devices/dev_7/commands",
         content='{"type": "stop_recording"}',
         headers={"Content-Type": "text/plain"},
+        timeout=PATIENCE_S,
     )
     assert plain.status_code == 400  # what a form elsewhere could send without being asked

@@ -5,21 +5,9 @@ import hashlib
 import json
 from datetime import datetime, timedelta, timezone
 
-import httpx
 import pytest
 
 from tools.cloud.models import Recording
-
-
-@pytest.fixture
-def steer(cloud):
-    """The management API, as an application has it."""
-    with httpx.Client(
-        base_url=cloud.api_url,
-        headers={"Authorization": f"Bearer {cloud.api_key}"},
-        verify=cloud.authority.client_context(),
-    ) as client:
-        yield client
 
 
 def drained(board, data=b"sound" * 500, tries=1000):
@@ -84,7 +72,7 @@ def test_an_object_that_was_changed_on_the_way_is_found_and_sent_again(cloud, bo
     assert sorted(r.status for r in cloud.recordings()) == ["integrity_failure", "uploaded"]
 
 
-def test_nested_settings_reach_the_device_and_hold(cloud, board, steer):
+def test_nested_settings_reach_the_device_and_hold(cloud, board, backend):
     board.save(heartbeat_minutes=60)
     assert "completed" in drained(board)
     later = datetime.now(timezone.utc) + timedelta(hours=12)
@@ -92,12 +80,12 @@ def test_nested_settings_reach_the_device_and_hold(cloud, board, steer):
     for key, more in (("start", 5), ("end", 7)):
         hours[key] = (later + timedelta(hours=more, minutes=30)).strftime("%H:%M")
     change = {"upload": {"off_peak_hours": hours}, "audio": {"codec": "opus"}}
-    answer = steer.patch("/devices/dev_demo/settings", json=change)
+    answer = backend.patch("/devices/dev_demo/settings", json=change)
     assert answer.status_code == 200, answer.text
     said = drained(board, b"later", tries=1)
     assert "off_peak_start" in said and "ignored=audio_codec" in said and "rule=hours" in said
     assert board.drain(tries=1).returncode == 1  # a reboot later
-    steer.patch("/devices/dev_demo/settings", json={"upload": {"off_peak_hours": None}})
+    backend.patch("/devices/dev_demo/settings", json={"upload": {"off_peak_hours": None}})
     assert "completed" in board.drain().stdout
 
 

@@ -31,7 +31,7 @@ class Process:
         self.log = log
         with log.open("wb") as out:
             self._process = subprocess.Popen(command, stdout=out, stderr=out, cwd=log.parent)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 300
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
@@ -55,14 +55,18 @@ def seaweedfs(folder: Path):
     }
     config = folder / "s3.json"
     config.write_text(json.dumps({"identities": [identity]}))
-    port, *others = (free_port() for _ in range(4))
-    names = ("master", "volume", "filer")
+    names = ("master", "volume", "filer", "s3")
+    ports = set()
+    while len(ports) < 2 * len(names):  # left alone it takes each one's + 10000, too
+        ports.add(free_port())
+    ports, grpc = list(ports)[:4], list(ports)[4:]
     return [
         *("weed", "server", "-dir", folder, "-ip", "127.0.0.1", "-ip.bind", "127.0.0.1"),
-        *(f"-{name}.port={n}" for name, n in zip(names, others, strict=True)),
-        *("-filer", "-s3", f"-s3.port={port}", f"-s3.config={config}", "-s3.port.iceberg=0"),
+        *(f"-{name}.port={n}" for name, n in zip(names, ports, strict=True)),
+        *(f"-{name}.port.grpc={n}" for name, n in zip(names, grpc, strict=True)),
+        *("-filer", "-s3", f"-s3.config={config}", "-s3.port.iceberg=0"),
         *("-volume.max=20", "-master.volumeSizeLimitMB=64"),
-    ], port
+    ], ports[-1]
 
 
 def rclone(folder: Path):
@@ -96,7 +100,7 @@ def endpoint(request, tmp_path):
 
 def wait_for_bucket(endpoint, process):
     """SeaweedFS listens before it can store: until then it answers 5xx, or not at all."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 300
     while True:
         try:
             storage = Storage(endpoint)

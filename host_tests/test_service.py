@@ -9,6 +9,7 @@ import zlib
 
 import httpx
 import pytest
+from conftest import PATIENCE_S
 from test_cloud import Device, beat, complete, uploaded
 from test_faults import run
 
@@ -38,7 +39,7 @@ def test_a_release_reaches_its_device_as_a_manifest(cloud, device, backend, shap
     assert manifest[version] == "1.2.0" and manifest[size] == len(image)
     number = manifest[crc] if written is None else int(manifest[crc], 16)
     assert number == zlib.crc32(image)
-    got = httpx.get(manifest[url], verify=cloud.trust.s3.client_context())
+    got = httpx.get(manifest[url], verify=cloud.trust.s3.client_context(), timeout=PATIENCE_S)
     assert got.content == image
     assert shape not in beat(device, firmware_version="1.1.0")
     beat(device, firmware_version="1.2.0")
@@ -116,14 +117,14 @@ def test_a_cloud_keeps_its_state_its_key_and_its_authority(tmp_path):
 def test_the_api_documents_itself_without_outside_resources(cloud):
     for base in (cloud.api_url.removesuffix("/v1"), cloud.page_url + "api"):
         verify = cloud.authority.client_context()
-        page = httpx.get(f"{base}/docs", verify=verify)
+        page = httpx.get(f"{base}/docs", verify=verify, timeout=PATIENCE_S)
         assert page.status_code == 200 and "https://" not in page.text
         sources = [part.split('"')[0] for part in page.text.split('src="')[1:]]
         assert sources
         for source in sources:
             origin = "/".join(base.split("/")[:3])
-            assert httpx.get(origin + source, verify=verify).status_code == 200
-        openapi = httpx.get(f"{base}/v1/openapi.json", verify=verify).json()
+            assert httpx.get(origin + source, verify=verify, timeout=PATIENCE_S).status_code == 200
+        openapi = httpx.get(f"{base}/v1/openapi.json", verify=verify, timeout=PATIENCE_S).json()
         operations = itertools.chain(*openapi["paths"].values())
         assert len(list(operations)) == 31
 

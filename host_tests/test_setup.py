@@ -8,7 +8,7 @@ import subprocess
 import dns.message
 import httpx
 import pytest
-from conftest import ROOT
+from conftest import PATIENCE_S, ROOT
 from test_device import ok, wait_for
 from test_page import CHROMIUM, FLAGS
 
@@ -82,7 +82,7 @@ def test_telephones_find_the_page_by_themselves(device):
         # Firefox, captivedetect.canonicalURL
         ("detectportal.firefox.com", "/canonical.html"),
     ):
-        answer = httpx.get(page + path[1:], headers={"Host": host})
+        answer = httpx.get(page + path[1:], headers={"Host": host}, timeout=PATIENCE_S)
         assert answer.status_code == 302 and answer.headers["location"] == page, host
         port = int(re.search(rb"names at (\d+)", device.output)[1])
         query = dns.message.make_query(host, "A")
@@ -146,7 +146,7 @@ def test_a_device_is_set_up_with_a_telephone_and_reaches_the_service(
     assert page.get_by_label("Type or paste it").get_attribute("placeholder") == "kept as it is"
     for secret in ("dtok_unknown", "long enough"):
         assert secret not in page.content()
-        assert secret not in httpx.get(page.url + "state").text
+        assert secret not in httpx.get(page.url + "state", timeout=PATIENCE_S).text
     assert page.get_by_label("Leave it as it is").is_checked()
     page.get_by_label("Type or paste it").fill(cloud.new_device())
     at = len(device.output)

@@ -12,7 +12,7 @@ import time
 
 import httpx
 import pytest
-from conftest import ROOT
+from conftest import PATIENCE_S, ROOT
 from test_device import wait_for
 
 from tools.simulator import Simulator
@@ -131,9 +131,11 @@ def device(tmp_path):
 
 def ask_for_a_recording(page):
     """On the cloud's page: the device's next heartbeat brings it."""
-    known = list(httpx.get(page + "state").json()["devices"])
+    known = list(httpx.get(page + "state", timeout=PATIENCE_S).json()["devices"])
     url = f"{page}devices/{known[0]}/commands"
-    answer = httpx.post(url, json={"type": "start_recording", "params": {"max_duration_sec": 1}})
+    answer = httpx.post(
+        url, json={"type": "start_recording", "params": {"max_duration_sec": 1}}, timeout=PATIENCE_S
+    )
     assert answer.status_code < 300, answer.text
 
 
@@ -194,7 +196,7 @@ def test_board_by_telephone(clone, running_cloud, device):
     (device.root / "shipped.txt").write_bytes(listed)
     (device.root / "shipped.der").write_bytes(certificates)
     asked = {"api_url": settings["api_url"], "token": settings["device_token"]}
-    assert httpx.post(page + "save", json=asked).status_code == 200
+    assert httpx.post(page + "save", json=asked, timeout=PATIENCE_S).status_code == 200
     wait_for(lambda: b" boot board=unix" in device.output, device.output)
     assert "reason" not in json.loads((device.root / "setup.json").read_text())
     walked("board by telephone")

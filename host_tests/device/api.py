@@ -20,7 +20,7 @@ GRANT = (
 
 
 def native():
-    return Http(settings(stall_timeout_s=2))
+    return Http(settings())
 
 
 async def check(transport, call, *answers):

@@ -106,7 +106,7 @@ async def test_answers_that_break_the_rules_are_refused():
         b"HTTP/1.1 200 OK\r\nX: " + b"y" * 20000,
     ):
         async with Script(bad) as server:
-            http = client(stall_timeout_s=1)
+            http = client()
             e = await fails(TransportError, http.request("GET", server.url))
             assert e.kind == "protocol", (bad[:60], e.kind, str(e))
             assert not http.idle

@@ -104,7 +104,7 @@ async def test_everything_else_goes_on_while_a_server_is_silent():
     task.cancel()
     assert e.kind == "dns" and "no answer" in str(e), e
     assert len(server.asked) == len(WAITS), server.asked
-    assert turns[0] > 20, turns
+    assert turns[0] > 2, turns  # one that blocks leaves none
 
 
 async def test_an_alias_is_followed_within_an_answer_and_by_asking_again():

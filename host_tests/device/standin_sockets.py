@@ -4,7 +4,7 @@ import errno
 import select
 import socket
 
-from _support import raises
+from _support import free_port, raises
 from chip import Chip
 from lwip import EAI_FAIL, EAI_MEMORY, Answer, Net
 
@@ -18,15 +18,21 @@ def net(**names):
 
 
 def server():
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    for port in range(31000, 64000, 7):
+    listener, port = taken()
+    listener.listen(5)
+    return listener, port
+
+
+def taken():
+    """A socket at a port of its own, at which nobody listens: it is refused."""
+    while True:
+        port = free_port()
+        listener = socket.socket()
         try:
             listener.bind(socket.getaddrinfo("127.0.0.1", port)[0][-1])
-            listener.listen(5)
             return listener, port
         except OSError:
-            pass
+            listener.close()
 
 
 def client(n, port):
@@ -91,8 +97,7 @@ def test_what_the_port_does_not_have():
 
 
 def test_a_failed_connect_is_writable_and_hangs_up_only_for_who_asked():
-    listener, port = server()
-    listener.close()
+    listener, port = taken()
     n = net()
     s = client(n, port)
     assert readiness(s, _IN | _OUT) == _IN | _OUT

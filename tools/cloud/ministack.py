@@ -9,7 +9,8 @@ import time
 import urllib.request
 from pathlib import Path
 
-_START_S = 60
+_START_S = 120
+_PORTS = 3
 
 
 class Ministack:
@@ -19,6 +20,16 @@ class Ministack:
     key = secret = "test"
 
     def __init__(self, scratch: Path, data: Path | None = None):
+        for left in range(_PORTS, 0, -1):
+            try:
+                self._start(scratch, data)
+                return
+            except RuntimeError:
+                # Somebody may have taken the port before it was listened at.
+                if left == 1:
+                    raise
+
+    def _start(self, scratch, data):
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         env = {
@@ -53,12 +64,15 @@ class Ministack:
             if self._process.poll() is not None:
                 break
             try:
-                urllib.request.urlopen(f"{self.url}/_ministack/health", timeout=5)
-                return
+                urllib.request.urlopen(f"{self.url}/_ministack/health", timeout=5).close()
             except urllib.error.HTTPError:
-                return
+                pass
             except OSError:
                 time.sleep(0.05)
+                continue
+            # Not somebody else's answer.
+            if self._process.poll() is None:
+                return
         self.stop()
         raise RuntimeError(f"S3 did not start:\n{self.log.read_text()[-2000:]}")
 

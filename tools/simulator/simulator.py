@@ -81,7 +81,9 @@ class Simulator:
             # What the host sends waits until there is somebody to take it.
             sources = [self._master, out] if self._ready else [out]
             ready = select.select(sources, [], [], 0.05)[0]
-            if self.watched_s and time.monotonic() - self._fed > self.watched_s:
+            # What it has said and was not read yet may have fed it.
+            hungry = self.watched_s and time.monotonic() - self._fed > self.watched_s
+            if hungry and out not in ready:
                 self.output += b"\r\nthe watchdog bit\r\n"
                 self._child.kill()
             # First what it said, for that says whether a Ctrl-C would interrupt anything.

@@ -69,15 +69,19 @@ def firmware(version: str = NEW, harm: str | None = None) -> list[File]:
 
 class Product:
     """A device below `folder`, at `cloud`, that trusts `key`; from `with Product(...) as p:` on.
-    `heap` is what it has for Python, `settings` are keys of its configuration."""
+    `heap` is what it has for Python, `confirm_s` how long a trial's link may be up without an
+    answer, `settings` are keys of its configuration."""
 
-    def __init__(self, folder: Path, cloud: Cloud, key: bundle.Key, heap="2m", **settings):
+    def __init__(
+        self, folder: Path, cloud: Cloud, key: bundle.Key, heap="2m", confirm_s=120, **settings
+    ):
+        self._confirm_s = confirm_s
         self.root = folder / "device"
         self.cloud = cloud
         self.key = key
         token = cloud.new_device()
         values = cloud.device_config("/captures", token, ntp_server="", roots=["/root.der"])
-        values |= {"state": "/state", "heartbeat_minutes": 1, "watchdog_s": 10, **settings}
+        values |= {"state": "/state", "heartbeat_minutes": 1, "watchdog_s": 120, **settings}
         more = [
             File("/config.json", json.dumps(values).encode()),
             File("/root.der", cloud.root_der.read_bytes()),
@@ -92,7 +96,7 @@ class Product:
 
     def provisioned(self) -> dict:
         """What /update.json says."""
-        return {"keys": [self.key.public], "stood_s": 2, "confirm_s": 8}
+        return {"keys": [self.key.public], "stood_s": 2, "confirm_s": self._confirm_s}
 
     def __enter__(self):
         self.simulator.__enter__()
@@ -140,7 +144,7 @@ def harmed(folder: Path, cloud: Cloud, key: bundle.Key, harm: str) -> str:
     """Have a device take a bundle that does harm; what it said of undoing it. Raises TimeoutError
     unless it is, and goes on as what it was."""
     folder.mkdir()
-    product = Product(folder, cloud, key)
+    product = Product(folder, cloud, key, confirm_s=8, watchdog_s=10)
     product.assign(firmware(harm=harm))
     with product:
         product.until(b"state=installed")

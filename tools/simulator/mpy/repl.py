@@ -161,6 +161,7 @@ def run(code, name, space):
 
 
 def raw(space):
+    out(WAITING)
     out("raw REPL; CTRL-B to exit\r\n>")
     while True:
         code, say = read_code()
@@ -234,9 +235,10 @@ def main():
     doing = [lambda: raw(space)] if MODE == "raw" else [lambda: boot(space)]
     while True:
         try:
-            out(WAITING)
+            # What comes while it boots waits for what it interrupts.
             if doing:
                 doing.pop()()
+            out(WAITING)
             friendly(space)
         except KeyboardInterrupt:
             # It came as what it was meant for ended: on a chip it would only be a character.
