@@ -36,6 +36,7 @@ def fuzz(count: int, seed: int) -> dict:
 def main(
     step: Annotated[int, typer.Option(help="Strike at every STEPth place only.")] = 1,
     fuzz_cases: Annotated[int, typer.Option(help="Generated answers.")] = 100_000,
+    devices: Annotated[int, typer.Option(help="Of the fleet.")] = 200,
     seed: Annotated[int, typer.Option(help="Of the fuzzer and the fleet (0: a new one).")] = 0,
     out: Annotated[Path, typer.Option(help="Where to write the figures.")] = Path(
         "build/faults.json"
@@ -50,7 +51,7 @@ def main(
         (folder / "answers").mkdir()
         answers = device("answers.py", folder / "answers", heap="16m")
     fuzzed = fuzz(fuzz_cases, seed % 1_000_000)
-    fleets = [device("fleet.py", 200, recordings, seed % 10_000) for recordings in (1, 3)]
+    fleets = [device("fleet.py", devices, recordings, seed % 10_000) for recordings in (1, 3)]
     figures = {
         "cases": tally.cases + answers["cases"],
         "converged": tally.converged + answers["cases"] - len(answers["failures"]),
@@ -67,7 +68,7 @@ def main(
         "fleet_requests_per_grant": max(f["requests_per_grant"] for f in fleets),
     }
     problems = tally.problems + answers["failures"] + fuzzed["failures"]
-    if figures["fleet_drained"] < 200 or figures["fleet_drain_ratio"] > 1.5:
+    if figures["fleet_drained"] < devices or figures["fleet_drain_ratio"] > 1.5:
         problems.append(f"the fleet did not drain in time: {fleets}")
     if figures["fleet_requests_per_grant"] > 3:
         problems.append(f"the fleet asks too often: {fleets}")
