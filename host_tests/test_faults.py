@@ -1,5 +1,6 @@
-"""The short forms of `make fault-test` and `make soak`: every ninth place is struck here and 4,000
-answers are generated, there each and 100,000; a life has 200 recordings, there 2,000."""
+"""The short forms of `make fault-test` and `make soak`: every 23rd place is struck here, 2,000
+answers are generated and a fleet has 100 devices, there each, 100,000 and 200; a life has 120
+recordings, there 2,000."""
 
 import json
 import os
