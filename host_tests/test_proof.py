@@ -53,7 +53,7 @@ def test_other_bytes_there_end_in_quarantine_with_both_hashes_after_one_new_uplo
     assert cloud.edge.puts == 2 and board.status()["quarantined"] == 1
 
 
-@pytest.mark.parametrize("answer", ["status", "409", "422"])
+@pytest.mark.parametrize("answer", ["status", "409", "422", "words"])
 def test_an_object_that_was_changed_on_the_way_is_found_and_sent_again(cloud, board, answer):
     cloud.service.behaviour.mismatch = answer
     storage, hashed = cloud.s3, []

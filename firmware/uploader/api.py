@@ -60,6 +60,8 @@ class DeviceApi:
             raise TransportError("protocol", "an upload-url answer without its fields", True)
         pairs = []
         for name in headers:
+            if isinstance(name, str) and name.lower() in ("host", "content-length"):
+                continue  # signed with the rest, and set by this side anyway
             if not isinstance(name, str) or name.lower() in _FRAMING:
                 raise TransportError("refused", "upload-url asks for a header it may not set", True)
             pairs.append((name, headers[name]))
@@ -107,7 +109,7 @@ class DeviceApi:
 
 
 # Fields that frame or address a request are this side's alone to set.
-_FRAMING = ("host", "content-length", "transfer-encoding", "connection", "authorization", "expect")
+_FRAMING = ("transfer-encoding", "connection", "authorization", "expect")
 
 
 def _api_error(response, date, token):

@@ -19,7 +19,7 @@ _CHUNK = const(2048)  # bytes hashed between two looks at other tasks
 #   ["sent", index]       S3 has this file whole
 #   ["md5", index, hex]   the MD5 of a file that was not hashed while it was written
 #   ["sha256", hex]       the SHA-256 of the only file, which the service is verifying
-#   ["asked"]             completion is about to be asked for
+#   ["asked"]             completion is about to be asked for; with a 1 beside it: without a hash
 #   ["done"]              the service acknowledged completion; only deletion is left
 #   ["bad", reason, damaged]  quarantined
 #   ["retry"]             put back into the queue by the owner
@@ -32,10 +32,10 @@ class Entry:
     `id` is its local id, `seq` the same as a number. `begin` and `end` are the manifest's
     dicts (`end` None while it is recorded or if interrupted), `count` the number of its files,
     `priority` 0 to 9, `binding` the end user's binding. `recording_id` is the service's id or
-    None, `creates` how often it was created, `asked` whether completion was asked for, `done`
-    whether it was acknowledged. `bad` is the quarantine's reason or None, `damaged` whether
-    that lies with the files, `strange` whether whole lines mean nothing to this version.
-    `live` tells that it is still being recorded. Raises StorageError.
+    None, `creates` how often it was created, `asked` whether completion was asked for, `plain`
+    whether without a hash, `done` whether it was acknowledged. `bad` is the quarantine's reason
+    or None, `damaged` whether that lies with the files, `strange` whether whole lines mean
+    nothing to this version. `live` tells that it is still being recorded. Raises StorageError.
     """
 
     def __init__(self, store, seq, live=False):
@@ -46,7 +46,7 @@ class Entry:
         self.count = 0
         self.recording_id = None
         self.creates = 0
-        self.asked = self.done = False
+        self.asked = self.plain = self.done = False
         self.live = live
         self.bad = None
         self.damaged = False
@@ -102,7 +102,7 @@ class Entry:
         elif what == "gone":
             self.recording_id = None
             self._sent = 0
-            self.asked = False
+            self.asked = self.plain = False
         elif what == "sent":
             self._sent |= 1 << line[1]
         elif what == "md5":
@@ -112,6 +112,7 @@ class Entry:
             self._kept = True
         elif what == "asked":
             self.asked = True
+            self.plain = len(line) > 1
         elif what == "done":
             self.done = True
         elif what == "bad":

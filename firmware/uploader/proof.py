@@ -47,9 +47,10 @@ class Proof:
             try:
                 answer = await api.complete(entry.recording_id, {"content_sha256": sha256})
             except ApiError as e:
-                if e.code == INTEGRITY:
+                verdict = borrow("uploader.verdict")
+                if verdict.mismatched(e):
                     await self._mismatch(entry, file, sha256, e.status, None)
-                if asked and borrow("uploader.verdict").of(COMPLETE, e) == CONFLICT:
+                if asked and verdict.of(COMPLETE, e) == CONFLICT:
                     return
                 if e.status in (400, 422):
                     return await self._plainly(entry)

@@ -24,6 +24,7 @@ def check_time(what, value, clock_now=None):
     if value and not isinstance(value, list):  # a list is a stamp of the Clock's
         try:
             borrow("uploader.dates").parse_iso(value)
+            value = value.replace(" ", "T")  # RFC 3339 lets a space be, ISO 8601 does not
         except ValueError as e:
             raise StorageError("%s is %s" % (what, e))
     return value

@@ -15,6 +15,7 @@ from .retry import COMPLETE, CREATE, PUT, UPLOAD_URL, PassResult
 _BATCH = const(32)  # files whose upload-urls are held at once, with one connection
 _SMALL_BATCH = const(1)  # ... where memory is short: each URL has a kilobyte or more
 _BATCH_BYTES = const(32 << 20)  # and their bytes: a slow link must send them within the hour
+_MOST_ASKS = const(64)
 _VERDICT = __name__.rpartition(".")[0] + ".verdict"
 
 
@@ -26,6 +27,12 @@ class PendingPut:
         self.file = file
         self.grant = grant
         self.deadline_ms = deadline_ms
+
+    def is_for(self, entry, file):
+        """True if it is of that file of that recording, created as it is now."""
+        own = self.entry
+        same = own.seq == entry.seq and own.recording_id == entry.recording_id
+        return same and self.file["index"] == file["index"]
 
 
 class _Stop(Exception):
@@ -42,9 +49,15 @@ class Session:
     Of `calls`, `api` (a DeviceApi) makes the calls and `s3` (an S3) the PUTs. Of `links` (a
     LinkManager) the policy is asked before each recording and file, and whether a better link
     is due; `emit(event, **info)` is told what happens.
+
+    `kept` are PUTs that broke, or that a pass did not come to, to be done by the same URL: the
+    service has one file then, and the limit of upload-urls is not touched. `asks` are the
+    upload-urls that each recording created since the boot may have had, by its number.
     """
 
     def __init__(self, settings, store, calls, links, emit):
+        self.kept = []
+        self.asks = {}
         self.settings = settings
         self.store = store
         self.calls = calls
@@ -131,9 +144,14 @@ class Pass:
                 self._flush = self._last = True
                 self._drop(self._entry, False)
                 return True
+        self._keep(self._puts)
         self.result = self.outcome
         self._s.store.protect(None)
         return False
+
+    def _keep(self, puts):
+        now_ms = self._clock.uptime_ms()
+        self._s.kept = [put for put in self._s.kept + puts if now_ms < put.deadline_ms]
 
     async def _piece(self):
         if self._flush:
@@ -193,6 +211,7 @@ class Pass:
         if entry in self._entries:
             self._entries.remove(entry)
         if puts_too:
+            self._keep([put for put in self._puts if put.entry is entry])
             self._puts = [put for put in self._puts if put.entry is not entry]
         if entry is self._entry:
             self._entry = self._files = None
@@ -214,6 +233,8 @@ class Pass:
     def _judge(self, entry, e):
         step = PUT if isinstance(e, StorageError) else e.step
         verdict = _verdict(step, e)
+        if verdict == retry.TOKEN and e.status == 403 and self._may_be_anothers(entry):
+            verdict = retry.RECREATE
         self._drop(entry, verdict != retry.LIMIT)
         judged = memory.borrow(_VERDICT).judge(self._s, self._patience, entry, verdict, e)
         if not judged:
@@ -227,6 +248,10 @@ class Pass:
             self.outcome = judged
             return
         raise _Stop(judged)
+
+    def _may_be_anothers(self, entry):
+        # Created by the token before this one, say, and not for the second time.
+        return entry.recording_id and entry.creates < 2 and entry.seq not in self._s.asks
 
     def _progress(self):
         # A step succeeded: what failed before it no longer counts.
@@ -255,6 +280,9 @@ class Pass:
         fields["metadata"].update(store.aside)
         entry.note("id", await _at(CREATE, self._s.calls.api.create_recording(fields)))
         store.aside.clear()
+        if len(self._s.asks) >= _MOST_ASKS:
+            self._s.asks.clear()
+        self._s.asks[entry.seq] = 0
         self._progress()
         self._s.emit("created", id=entry.id, recording_id=entry.recording_id)
 
@@ -264,6 +292,12 @@ class Pass:
         self._puts.append(await self._granted(entry, file))
 
     async def _granted(self, entry, file):
+        for put in self._s.kept:
+            if put.is_for(entry, file):
+                self._s.kept.remove(put)
+                if self._clock.uptime_ms() < put.deadline_ms:
+                    return PendingPut(entry, file, put.grant, put.deadline_ms)
+                break
         content_type = file["content_type"]
         fields = {
             "type": kind_of(content_type),
@@ -271,9 +305,23 @@ class Pass:
             "file_size_bytes": file["size"],
         }
         captured_at = self._clock.resolve(file.get("captured_at"))
+        if not captured_at and fields["type"] != "audio":  # for which alone it is optional
+            captured_at = self._clock.resolve(entry.begin.get("started_at"))
+            captured_at = captured_at or self._clock.resolve(self._clock.stamp())
         if captured_at:
             fields["captured_at"] = captured_at
-        grant = await _at(UPLOAD_URL, self._s.calls.api.upload_url(entry.recording_id, fields))
+        asks = self._s.asks
+        before = asks.pop(entry.seq, None)
+        # Of what an earlier boot asked nothing is known; what was refused came to nothing.
+        asked = 2 if before is None else before + 1
+        try:
+            grant = await _at(UPLOAD_URL, self._s.calls.api.upload_url(entry.recording_id, fields))
+        except ApiError as e:
+            asked = before if 400 <= e.status < 500 else asked
+            raise
+        finally:
+            if asked is not None:
+                asks[entry.seq] = asked
         grant.url = self._share(grant.url)
         return PendingPut(entry, file, grant, self._clock.uptime_ms() + grant.life_s * 1000)
 
@@ -308,12 +356,18 @@ class Pass:
             await _at(PUT, self._s.calls.s3.put(put.grant, reader, size, md5, progress))
         except ApiError as e:
             error = e
+        except TransportError:
+            self._keep([put])  # S3 may have it all
+            raise
         finally:
             reader.close()
         if error:
             if error.code == "BadDigest" and await md5_of(entry, file) != md5:
                 raise DamagedError("file %d no longer has its MD5" % file["index"])
-            if again or _verdict(PUT, error) != retry.NEW_URL:
+            verdict = _verdict(PUT, error)
+            if again or verdict != retry.NEW_URL:
+                if verdict == retry.RETRY:
+                    self._keep([put])
                 raise error
             return await self._send(await self._granted(entry, file), True)
         entry.note("sent", file["index"])
@@ -326,7 +380,7 @@ class Pass:
         return entry.count == 1 and not entry.live and self._s.settings.verify_sha256
 
     async def _ask_completion(self, entry):
-        if not self._proves(entry):
+        if entry.plain or not self._proves(entry):
             return await self._s.calls.api.complete(entry.recording_id)
         from .proof import Proof
 
@@ -336,7 +390,9 @@ class Pass:
     async def _complete(self, entry):
         asked = entry.asked
         if not asked:
-            entry.note("asked")
+            # The hash is one file's: of a URL that was asked for twice the service may have two.
+            once = self._s.asks.pop(entry.seq, None) == 1
+            entry.note("asked") if once or not self._proves(entry) else entry.note("asked", 1)
         try:
             await _at(COMPLETE, self._ask_completion(entry))
         except ApiError as e:

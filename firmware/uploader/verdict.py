@@ -14,7 +14,9 @@ S3: 400 IncompleteBody, RequestTimeout         RETRY
 S3: 400 BadDigest                              RETRY      the file is hashed again first
 API: 401, 403                                  TOKEN      stop uploading, keep everything,
                                                           probe slowly, tell the owner
-API: 404 on a recording                        RECREATE   once; then quarantine
+API: 403 on a recording of an earlier boot     RECREATE   once, as it may be of a token before;
+                                                          then as above (see session)
+API: 404 on a recording, 409 on its upload-url RECREATE   once; then quarantine
 API: 404, 405 on the creation itself           RETRY      the address is wrong, not the
                                                           recording
 API: 409 on completion                         CONFLICT   success if it was asked for before
@@ -36,7 +38,6 @@ from .retry import (
     COMPLETE,
     CONFLICT,
     CREATE,
-    INTEGRITY,
     LIMIT,
     NEW_URL,
     PUT,
@@ -47,6 +48,7 @@ from .retry import (
     TOKEN,
     UNVERIFIED,
     UNVERIFIED_S,
+    UPLOAD_URL,
     PassResult,
 )
 
@@ -76,7 +78,7 @@ def of(step, error):
     if not isinstance(error, ApiError):
         return RETRY
     status = error.status
-    if error.code == INTEGRITY and step == COMPLETE:
+    if step == COMPLETE and mismatched(error):
         return RECREATE
     if status == 425 and step == COMPLETE:
         return UNVERIFIED
@@ -94,17 +96,27 @@ def of(step, error):
         return TOKEN
     if step == CREATE:
         return RETRY if status in (404, 405) else REFUSED
-    if status == 404:
+    if status == 404 or (status == 409 and step == UPLOAD_URL):
         return RECREATE
     if step == COMPLETE and (status == 409 or (status == 400 and _not_pending(error))):
         return CONFLICT
     return REFUSED
 
 
+def mismatched(error):
+    """True if the ApiError of a completion says that the service has other bytes than declared.
+    How is undocumented: as the code, or in words beside the code of any conflict."""
+    return "integrity" in _words(error)
+
+
 def _not_pending(error):
     # The answer to a second completion is undocumented; a 400 may say so in words.
-    text = ("%s %s" % (error.code, error.message)).lower()
+    text = _words(error)
     return "pending" in text or "already" in text or "uploaded" in text
+
+
+def _words(error):
+    return ("%s %s" % (error.code, error.message)).lower()
 
 
 def judge(session, patience, entry, verdict, e):

@@ -16,7 +16,8 @@ def sha256_of(data):
 
 class Verifier(Service):
     """A service that verifies hashes: `early` more answers are 425. What `theirs(hash)` gives
-    is answered as the hash; `spoil` many objects are found to be others than declared."""
+    is answered as the hash; `spoil` many objects are found to be others than declared, told with
+    the status `mismatch` and `code`. A recording that ever had two files has no hash."""
 
     def __init__(self):
         super().__init__("dtok_a")
@@ -25,6 +26,7 @@ class Verifier(Service):
         self.bodies = []
         self.theirs = lambda declared: declared
         self.mismatch = 200
+        self.code = {"code": "integrity_failure", "message": "Others."}
         self.verified_at = "2026-11-24T12:00:00Z"
 
     def _complete(self, path, headers, body):
@@ -36,14 +38,15 @@ class Verifier(Service):
             self.early -= 1
             return self.answer(425, {"error": {"code": "too_early", "message": "Not yet."}})
         declared = json.loads(body)["content_sha256"]
+        if len(recording["files"]) != 1:
+            return self.answer(400, {"error": {"code": "invalid_request"}})
         data = [d for d in recording["files"].values() if d is not None][-1]
         if declared != sha256_of(data) or self.spoil:
             self.spoil = max(0, self.spoil - 1)
             recording["status"] = "integrity_failure"
             if self.mismatch == 200:
                 return self.answer(200, {"status": "integrity_failure"})
-            code = {"code": "integrity_failure", "message": "Others."}
-            return self.answer(self.mismatch, {"error": code})
+            return self.answer(self.mismatch, {"error": self.code})
         recording["status"] = "uploaded"
         answer = {"status": "uploaded", "content_sha256": self.theirs(declared)}
         return self.answer(200, dict(answer, content_sha256_verified_at=self.verified_at))
@@ -205,6 +208,45 @@ async def test_other_bytes_there_are_uploaded_once_more():
         assert d.service.calls["put"] == 2 and not d.seen("quarantined")
         captures = {r["metadata"]["capture_id"] for r in d.service.recordings.values()}
         assert len(d.service.recordings) == 2 and len(captures) == 1
+
+
+async def test_so_they_are_where_words_alone_say_it_after_it_was_asked_to_wait():
+    for status in (400, 409):
+        d = Device(Verifier(), storage="%s/%d" % (os.getenv("TEST_DIR"), status))
+        d.service.spoil = d.service.early = 1
+        d.service.mismatch = status
+        message = "The recording is integrity_failure, not pending."
+        d.service.code = {"code": "conflict", "message": message}
+        record(d, ("audio", b"sound"))
+        await completed(d)
+        assert d.service.calls["put"] == 2 and d.uploaded() == 1
+        assert not d.seen("quarantined")
+
+
+async def test_a_put_whose_answer_was_lost_is_repeated_by_the_same_url():
+    d = Device(Verifier())
+    d.service.after = lambda step, n, answer: b"" if (step, n) == ("put", 0) else None
+    record(d, ("audio", b"sound"))
+    await completed(d)
+    assert d.service.calls["url"] == 1 and d.service.calls["put"] == 2
+    assert d.service.bodies == [{"content_sha256": sha256_of(b"sound")}]
+
+
+async def test_what_may_have_been_uploaded_twice_has_no_hash_not_after_a_reboot_either():
+    d = Device(Verifier())
+    d.service.after = lambda step, n, answer: b"" if step in ("put", "complete") else None
+    record(d, ("audio", b"sound"))
+    await d.run_until(lambda: d.seen("retry"))
+    d.boot()
+    d.service.after = lambda step, n, answer: b"" if step == "complete" else None
+    await d.run_until(lambda: d.seen("retry"))
+    d.boot()
+    d.service.after = None
+    await completed(d)
+    assert set(d.service.bodies) == {None} and d.service.calls["url"] == 2
+    record(d, ("audio", b"more"))
+    await completed(d, 2)
+    assert d.service.bodies[-1] == {"content_sha256": sha256_of(b"more")}, "the next one has"
 
 
 async def test_other_bytes_twice_end_in_quarantine_with_both_hashes_and_the_file_kept():

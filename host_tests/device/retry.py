@@ -36,10 +36,13 @@ def test_refusals_of_the_api():
     assert verdict.of(retry.CREATE, api(404)) == retry.RETRY
     assert verdict.of(retry.CREATE, api(409)) == retry.REFUSED
     assert verdict.of(retry.UPLOAD_URL, api(404)) == retry.RECREATE
-    assert verdict.of(retry.UPLOAD_URL, api(409)) == retry.REFUSED
+    assert verdict.of(retry.UPLOAD_URL, api(409)) == retry.RECREATE
     assert verdict.of(retry.COMPLETE, api(404)) == retry.RECREATE
     assert verdict.of(retry.COMPLETE, api(409)) == retry.CONFLICT
     assert verdict.of(retry.COMPLETE, api(400, "x", "recording is not pending")) == (retry.CONFLICT)
+    for status in (400, 409, 422):
+        words = "The recording is integrity_failure, not pending."
+        assert verdict.of(retry.COMPLETE, api(status, "conflict", words)) == retry.RECREATE
 
 
 def test_refusals_of_s3_by_name():

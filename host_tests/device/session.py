@@ -1,6 +1,7 @@
 """A pass over the queue: its pieces, its order, and what ends it."""
 
 import asyncio
+import json
 
 from _support import Device, fails
 from wire import Service
@@ -99,6 +100,80 @@ async def test_a_step_of_a_pass_is_at_most_one_file_and_one_call():
         assert work.result.wait_s is None and d.uploaded() == 2
         begun = d.up.sending.session.begin(Patience(lambda: 0.5))
         assert isinstance(begun, PassResult) and begun.wait_s is None
+
+
+async def test_urls_that_a_broken_pass_did_not_come_to_are_used_by_the_next():
+    service = Strict()
+    service.override = lambda step, n: b"" if step == "put" and n == 2 else None
+    d = Long(service, max_connections=1)
+    d.record_files(*[1] * 10)
+    assert await d.up.drain(60)
+    assert d.uploaded() == 10 and service.calls["url"] == 10
+
+
+class Owned(Service):
+    """A service that refuses upload-urls of the recordings `others`, as another's."""
+
+    others = ()
+
+    def _url(self, path, headers, body):
+        if path.split("/")[-2] in self.others:
+            return self.answer(403, {"error": {"code": "forbidden"}})
+        return super()._url(path, headers, body)
+
+
+async def test_recordings_that_another_token_created_are_created_again_and_hold_up_no_other():
+    d = Long(Owned())
+    unwell = d.service.answer(503, {})
+    d.service.override = lambda step, n: unwell if step == "url" else None
+    d.record_files(1, 1, 1)
+    await d.run_until(lambda: d.seen("retry"))
+    d.boot()
+    d.service.override = None
+    d.service.others = list(d.service.recordings)
+    assert len(d.service.others) == 3
+    await d.run_until(lambda: len(d.seen("completed")) == 3)
+    assert not d.seen("token") and not d.seen("quarantined")
+    assert len(d.service.recordings) == 6
+
+
+async def test_a_token_that_may_upload_nothing_is_told_and_quarantines_nothing():
+    d = Long(Owned())
+    d.service.others = ["rec_%d" % n for n in range(100)]
+    d.record_files(1, 1, 1)
+    for _ in range(6):
+        d.boot()
+        await d.run_until(lambda: len(d.seen("token")) == 2)
+        assert not d.seen("quarantined") and len(list(d.store.pending())) == 3
+    assert len(d.service.recordings) <= 6, "two of each at most"
+
+
+async def test_a_recording_that_takes_no_more_files_is_created_again():
+    d = Long(Service())
+    conflict = d.service.answer(409, {"error": {"code": "conflict"}})
+    d.service.override = lambda step, n: conflict if (step, n) == ("url", 0) else None
+    d.record_files(1)
+    await d.run_until(lambda: d.seen("completed"))
+    assert len(d.service.recordings) == 2 and not d.seen("quarantined")
+
+
+async def test_a_picture_without_a_time_of_its_own_has_its_recordings():
+    asked = []
+
+    class Timed(Service):
+        def _url(self, path, headers, body):
+            asked.append(json.loads(body)["captured_at"])
+            return super()._url(path, headers, body)
+
+    d = Long(Timed())
+    recording = d.store.begin(started_at="2026-05-01 10:00:00Z")
+    recording.add("image", "image/png", "").write(b"png")
+    recording.end()
+    recording = d.store.begin(started_at="")
+    recording.add("image", "image/png", "").write(b"png")
+    recording.end()
+    assert await d.up.drain(60)
+    assert asked[0] == "2026-05-01T10:00:00Z" and asked[1][:2] == "20"
 
 
 async def test_a_recording_whose_upload_is_about_to_begin_is_not_deleted_to_make_room():

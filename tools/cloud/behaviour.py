@@ -18,8 +18,9 @@ class Behaviour(BaseModel):
     completion: Literal["verify", "ignore", "refuse_400", "refuse_422"] = "verify"
     #: How often 425 comes before the hash of an object is known.
     too_early: int = 0
-    #: A hash that does not match: 200 with the status, or an error with it as its code.
-    mismatch: Literal["status", "409", "422"] = "status"
+    #: A hash that does not match: 200 with the status, an error with it as its code, or a 409 as
+    #: any conflict, with it in its words.
+    mismatch: Literal["status", "409", "422", "words"] = "status"
     #: A hash to answer instead of the verified one.
     answer_sha256: str | None = None
     #: Whether a recording in `integrity_failure` takes new upload URLs, and so is pending again.

@@ -95,11 +95,13 @@ class Devices:
         return self.get(device_id)
 
     def refresh(self, device_id: str, token: Token) -> Refreshed:
-        """Rotate a device's token."""
+        """Rotate a device's token: no other is valid from then on."""
         if device_id != token.device_id:
             raise Refusal(403, "The token belongs to another device.")
-        fresh = self._state.issue_token(token.device_id, token.end_user_id)
-        self._state.set_token_state(token.token, "rotated")
+        with self._shared.lock:
+            self._state.revoke_tokens(device_id)
+            self._state.set_token_state(token.token, "rotated")
+            fresh = self._state.issue_token(token.device_id, token.end_user_id)
         return Refreshed(device_token=fresh)
 
     def state(self, device_id: str) -> State:

@@ -152,6 +152,10 @@ class Edge:
                 )
             if int(headers["content-length"]) > _MAX_PUT:
                 raise _Refused(400, "EntityTooLarge", "Your proposed upload is too large")
+        if "authorization" in headers and ("X-Amz-Signature" in query or "Signature" in query):
+            raise _Refused(
+                400, "InvalidArgument", "Only one auth mechanism allowed; the query has one"
+            )
         if "X-Amz-Date" in query:
             at = datetime.strptime(query["X-Amz-Date"], "%Y%m%dT%H%M%SZ")
             end = at.replace(tzinfo=timezone.utc) + timedelta(seconds=int(query["X-Amz-Expires"]))

@@ -102,17 +102,19 @@ class CreateRecording(Request):
     metadata: Metadata = {}
 
 
+def _of_type(kind: str) -> dict:
+    # A default is documented for audio alone, and so is that the time may be left out.
+    types = CONTENT_TYPES[kind]
+    if kind == "audio":
+        return {"properties": {"type": {"const": kind}, "content_type": {"enum": [*types, None]}}}
+    fields = {"content_type": {"enum": types}, "captured_at": {"type": "string"}}
+    return {"properties": {"type": {"const": kind}, **fields}, "required": list(fields)}
+
+
 class UploadUrl(Request):
     """`POST /recordings/{id}/upload-url`."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [
-                {"properties": {"type": {"const": t}, "content_type": {"enum": [*c, None]}}}
-                for t, c in CONTENT_TYPES.items()
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_of_type(t) for t in CONTENT_TYPES]})
 
     type: Literal["audio", "image", "video"]
     content_type: str | None = None
@@ -121,8 +123,10 @@ class UploadUrl(Request):
 
     @model_validator(mode="after")
     def _allowed(self):
-        if self.content_type is None:
-            self.content_type = CONTENT_TYPES[self.type][0]
+        if self.type == "audio":
+            self.content_type = self.content_type or "audio/opus"
+        elif self.captured_at is None:
+            raise ValueError("captured_at is required: it is optional for audio")
         if self.content_type not in CONTENT_TYPES[self.type]:
             raise ValueError(f"content_type must be one of {CONTENT_TYPES[self.type]}")
         return self

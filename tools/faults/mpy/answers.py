@@ -93,6 +93,8 @@ def expected(step, status, kind):
         return "token"
     if status == 404:
         return "retry" if step == "create" else "recreate"
+    if status == 409 and step == "url":
+        return "recreate"
     return "quarantine"
 
 

@@ -171,6 +171,8 @@ class Service:
         recording_id = path.split("/")[-2]
         if recording_id not in self.recordings:
             return self.answer(404, {})
+        if "captured_at" not in json.loads(body) and json.loads(body)["type"] != "audio":
+            return self.answer(400, {})  # "optional for audio"
         number = len(self.recordings[recording_id]["files"])
         self.recordings[recording_id]["files"][number] = None
         return self.answer(
@@ -185,6 +187,8 @@ class Service:
         )
 
     def _put(self, path, headers, body):
+        if "authorization" in headers:  # beside the one in the URL
+            return self.answer(400, None)
         recording_id, number = path.split("?")[0].split("/")[1:]
         self.recordings[recording_id]["files"][int(number)] = body
         etag = '"%s"' % hexlify(hashlib.md5(body).digest()).decode()
