@@ -48,7 +48,10 @@ class App(Running):
         button = Button(lambda: pin.value() == 0, self.clock)
         while True:
             await button.press()
-            self.stop() if self.control.recording else self.start()
+            try:
+                self.stop() if self.control.recording else self.start()
+            except Exception as e:  # no memory to look for room, say: the next press may do
+                self.emit("error", reason="%s: %s" % (type(e).__name__, e), exception=e)
 
     # Watching over it
 

@@ -75,7 +75,9 @@ class Running:
         """Begin with an update that was offered, or go on with one, while nothing is uploaded."""
         beat = self.up.heartbeat
         offered = self.go_on or (beat and beat.offer)
-        if offered and self.up.idle and not self.updating:
+        # Also while what is pending waits for its time: it may have to for days.
+        resting = self.up.idle or self.up.waiting.left_s() != 0
+        if offered and resting and not self.updating:
             self.updating = asyncio.create_task(self.load("updates.go").go(self))
 
     def load(self, name):

@@ -9,6 +9,7 @@ _LOOK_MS = const(100)
 _SCHEDULE_MS = const(1000)
 _ERROR_S = const(1)
 _NO_ROOM_S = const(60)
+_PAST_S = const(86400)  # the longest that a schedule can want
 # A remote start ends by itself, after so long if it does not say (the service's default).
 REMOTE_MAX_S = const(3600)
 
@@ -171,6 +172,7 @@ class Control:
                 continue
             except UploaderError as e:
                 self._emit("storage", reason=str(e))
+                self._up.store.ended.set()  # a card that was pulled is looked for by its loop
             except OSError as e:
                 # Of a driver, most likely: no memory for its buffers, say.
                 self._emit("microphone", state="failed", reason=str(e))
@@ -229,7 +231,10 @@ class Control:
             return
         self._look_ms = now_ms + _SCHEDULE_MS
         due = self._due()
-        if due and due[0] == 0 and self._clock.now() >= self.past:
+        ahead = self.past - (self._clock.now() or 0)
+        if ahead > _PAST_S:
+            ahead = 0  # of a clock that was wrong for a while
+        if due and due[0] == 0 and ahead <= 0:
             # One that was stopped by hand, or could not be, is not begun again.
             self.past = self._clock.now() + due[1]
             self.start("schedule", due[1])

@@ -200,6 +200,7 @@ async def leave(app):
 
 async def go(app):
     """Have the app's uploads rest, and do what there is to do."""
+    left_s, why = not app.up.idle and app.up.waiting.left_s(), app.up.waiting.why
     app.uploads.cancel()
     app.up.let_go()
     beat = app.up.heartbeat
@@ -213,6 +214,8 @@ async def go(app):
         wait = _SOON_S
     finally:
         app.updating = None
+        if left_s:
+            app.up.resume(left_s, why)  # what was waited for
         app.uploads = asyncio.create_task(app.up.run())
         if wait is not None:
             from .later import later

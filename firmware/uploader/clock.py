@@ -192,9 +192,11 @@ class Clock:
     async def wait(self, event, seconds=None):
         """Wait until the asyncio.Event `event` is set, at most `seconds` (None: for ever). It
         stays set: what it stands for is the caller's to look at, and to clear."""
-        if seconds is None:
-            await event.wait()
-            return
+        while seconds is None:
+            # By the day, for `uptime_ms` to keep ahead of the tick counter's wrap.
+            if event.is_set():
+                return
+            await self.wait(event, 86400)
         either = asyncio.Event()
         tasks = [
             asyncio.create_task(_then(event.wait(), either)),

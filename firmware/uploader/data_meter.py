@@ -51,7 +51,8 @@ class DataMeter:
         if now is None:
             return
         day = (now + self._settings.offset_s(now)) // 86400
-        if day > self._day:
+        # Days before are of a clock that was wrong for a while.
+        if day > self._day or day < self._day - 1:
             if self._day:
                 self._used = self._leased = 0
             self._day = day

@@ -42,6 +42,7 @@ class Entry:
         self.seq = seq
         self.id = "%06d" % seq
         self._store = store
+        self.emit = store.emit
         self.begin = self.end = None
         self.count = 0
         self.recording_id = None
@@ -105,6 +106,7 @@ class Entry:
             self.asked = self.plain = False
         elif what == "sent":
             self._sent |= 1 << line[1]
+            self._md5.pop(line[1], None)  # or they would be as many as there are files
         elif what == "md5":
             self._md5[line[1]] = line[2]
         elif what == "sha256":
@@ -238,17 +240,23 @@ async def md5_of(entry, file, *more):
     """The MD5 (hex) of a file as it is on flash now, `more` hashes updated beside it. Raises
     DamagedError, StorageError, OSError."""
     reader = entry.open(file)
+
+    def tell():
+        entry.emit("progress", id=entry.id, file=file["index"], sent=0, size=file["size"])
+
     try:
-        return await digest(reader, file["size"], bytearray(_CHUNK), *more)
+        return await digest(reader, file["size"], bytearray(_CHUNK), *more, tell=tell)
     finally:
         reader.close()
 
 
-async def digest(reader, size, buf, *more):
+async def digest(reader, size, buf, *more, tell=None):
     """MD5 (hex) of the first `size` bytes of `reader`, or of what it has; other tasks run
-    after each chunk of `buf`. `more` are other hashes to update on the way. Raises OSError."""
+    after each chunk of `buf`. `more` are other hashes to update on the way; `tell()` is called
+    every 512 of them, a sign of life where it takes long. Raises OSError."""
     md5 = hashlib.md5()
     mv = memoryview(buf)
+    chunks = 0
     try:
         while size > 0:
             n = reader.readinto(mv[: min(size, len(buf))])
@@ -258,6 +266,9 @@ async def digest(reader, size, buf, *more):
             for h in more:
                 h.update(mv[:n])
             size -= n
+            chunks += 1
+            if tell and not chunks & 511:
+                tell()
             await asyncio.sleep_ms(0)
     finally:
         # Also when it is given up: an open hash may hold the chip's engine.

@@ -38,8 +38,11 @@ def check_about(name, metadata):
     if metadata is not None:
         if not isinstance(metadata, dict):
             raise StorageError("metadata must be an object")
-        if len(journal.encode(metadata)) > _MAX_METADATA:
+        line = journal.encode(metadata)
+        if len(line) > _MAX_METADATA:
             raise StorageError("metadata is longer than %d bytes" % _MAX_METADATA)
+        if journal.decode(line) is None:  # NaN is none that JSON has
+            raise StorageError("metadata has what JSON can't carry")
 
 
 def begin_line(store, name, started_at, metadata, priority):
@@ -121,13 +124,20 @@ class Recording:
         if metadata:
             check_about(None, metadata)
             end["metadata"] = metadata
-        while self._open:
-            self._open[-1].close()
-        if not self._count:
-            # Nothing was captured: there is nothing to bring anywhere.
-            self._store.remove(self.seq)
-        else:
-            self._flush({"end": end})
+        try:
+            while self._open:
+                self._open[-1].close()
+            if not self._count:
+                # Nothing was captured: there is nothing to bring anywhere.
+                self._store.remove(self.seq)
+            else:
+                self._flush({"end": end})
+        except StorageError:
+            self.ended = True
+            for writer in self._open:
+                writer.drop()
+            self._store.recording_failed(self)
+            raise
         self.ended = True
         self._store.recording_ended(self)
 
@@ -186,6 +196,10 @@ class MediaWriter:
         """
         if self._hash is None:
             raise StorageError("the file is closed")
+        if self._store.space.spent and not self._full:
+            # Another file met the end of the room first.
+            self._full = True
+            self.sync()
         if self._full:
             raise self._no_space()
         start = self.size
@@ -274,6 +288,17 @@ class MediaWriter:
             if self._sha256:
                 self._line["sha256"] = self._sha256
         self._recording.closed(self, self._line)
+
+    def drop(self):
+        """Give the file up as it is, to recovery; nothing is raised."""
+        self.abandon()
+        self._store.space.closed(self)
+        f, self._file = self._file, None
+        try:
+            if f:
+                f.close()
+        except OSError:
+            pass
 
     def abandon(self):
         """Take no more to write. An open hash may hold the chip's engine, so it is ended."""

@@ -16,6 +16,7 @@ _BATCH = const(32)  # files whose upload-urls are held at once, with one connect
 _SMALL_BATCH = const(1)  # ... where memory is short: each URL has a kilobyte or more
 _BATCH_BYTES = const(32 << 20)  # and their bytes: a slow link must send them within the hour
 _MOST_ASKS = const(64)
+_MOST_FAILED = const(7)
 _VERDICT = __name__.rpartition(".")[0] + ".verdict"
 
 
@@ -90,7 +91,10 @@ class Pass:
         self._files = None
         self._flush = False  # send and complete what there is before anything else
         self._last = False  # ... and then end
-        self._failed = False  # the last thing tried failed, perhaps by its own fault
+        # How many things in a row failed, perhaps by their own fault, and how many may: more where
+        # passes failed, for several such may be next to each other.
+        self._failed = 0
+        self._may_fail = 1 + min(patience.backoff.failures, _MOST_FAILED)
         self._proof = None  # made when a recording is to be completed with one
         self._url_parts = {}  # the last upload-url's query parts, shared among the next ones
         self._queue = self._due()
@@ -124,7 +128,7 @@ class Pass:
                 yield entry
             else:
                 self._tell(refusal, id=entry.id)
-        store.urgent = bool(urgent or not closed)
+        store.urgent = bool(urgent or not closed or store.is_recording())
 
     def _ended(self, entry):
         text = entry.end and self._clock.resolve(entry.end.get("ended_at"))
@@ -241,10 +245,10 @@ class Pass:
             return
         if judged.verdict == retry.UNVERIFIED:
             return self._later(judged.wait_s, judged.reason)
-        # A refusal may be about this recording alone; a second one in a row is not.
-        own = judged.verdict in (retry.RETRY, retry.NEW_URL) and not self._failed
+        # A refusal may be about this recording alone.
+        own = judged.verdict in (retry.RETRY, retry.NEW_URL) and self._failed < self._may_fail
         if own and _may_be_its_own(e):
-            self._failed = True
+            self._failed += 1
             self.outcome = judged
             return
         raise _Stop(judged)
@@ -255,7 +259,7 @@ class Pass:
 
     def _progress(self):
         # A step succeeded: what failed before it no longer counts.
-        self._failed = False
+        self._failed = 0
         self._patience.limited = self._patience.refused = 0
         self._patience.backoff.reset()
 
@@ -391,7 +395,7 @@ class Pass:
         asked = entry.asked
         if not asked:
             # The hash is one file's: of a URL that was asked for twice the service may have two.
-            once = self._s.asks.pop(entry.seq, None) == 1
+            once = self._s.asks.get(entry.seq) == 1
             entry.note("asked") if once or not self._proves(entry) else entry.note("asked", 1)
         try:
             await _at(COMPLETE, self._ask_completion(entry))
@@ -399,6 +403,7 @@ class Pass:
             if not (asked and _verdict(COMPLETE, e) == retry.CONFLICT):
                 raise
         entry.note("done")
+        self._s.asks.pop(entry.seq, None)
         self._progress()
         self._s.store.remove(entry.seq, entry)
         self._s.emit("completed", id=entry.id, recording_id=entry.recording_id)

@@ -19,6 +19,7 @@ class Space:
 
     `emit` is told `low_space` below `settings.low_space_bytes`. `make_room()` deletes
     something if the owner's settings allow that, and returns False if nothing was deleted.
+    `spent` tells that the room kept was given up: what is left is for ending and draining.
     """
 
     def __init__(self, directory, settings, emit, make_room):
@@ -34,6 +35,7 @@ class Space:
         for writer in self._writers:
             writer.abandon()
         self._writers = []
+        self.spent = False
         self._free = 0
         self._low = False  # and told so
 
@@ -79,6 +81,7 @@ class Space:
                 for _ in range(size // len(zeros)):
                     f.write(zeros)
             self._free -= size
+            self.spent = False
             return True
         except OSError:
             self.release()  # half of it would only be in the way
@@ -87,7 +90,8 @@ class Space:
     def release(self):
         """Give up the room kept; False if there is none."""
         try:
-            return self._remove(self._directory + "/store.spr")
+            self.spent = self._remove(self._directory + "/store.spr")
+            return True
         except OSError:
             return False
 

@@ -6,7 +6,7 @@ from binascii import hexlify
 
 from micropython import const
 
-from . import journal, layout
+from . import journal, layout, memory
 from .clock import Clock, set_machine_time
 from .credentials import Credentials
 from .entry import Entry
@@ -14,6 +14,7 @@ from .errors import StorageError, StorageFullError
 from .space import Space
 
 _SCAN = const(16)  # recordings found by one listing of the directory
+_ROOMY_SCAN = const(256)  # ... with PSRAM
 _LAST = const(999999)
 _KEEP_TIME_S = const(6 * 3600)
 _MAX_PRIORITY = const(9)
@@ -39,6 +40,7 @@ class Store:
         self.urgent = True  # whether an urgent recording may be among the pending
         self.aside = {}  # for the metadata of the next recording that is created
         self._mount = mount
+        self._scan = _ROOMY_SCAN if memory.roomy() else _SCAN
         self.reopen()
         self.space.guard(layout.make_directory, settings.state)
         provisioned = (settings.state + "/token", settings.device_token, settings.same_user)
@@ -121,9 +123,15 @@ class Store:
 
     def recording_ended(self, recording):
         """Told by a Recording that it ended."""
+        self.recording_failed(recording)
+        self.file_due("ended", id=recording.id)
+
+    def recording_failed(self, recording):
+        """Told by a Recording that it is over, be it that its end could not be written: then it is
+        an interrupted one. Whoever uploads finds out what is wrong with the storage."""
         if recording in self._recording:
             self._recording.remove(recording)
-        self.file_due("ended", id=recording.id)
+        self.ended.set()
 
     def file_due(self, event, **info):
         """Tell `event`, and whoever waits that there is something to upload."""
@@ -150,7 +158,7 @@ class Store:
         ones, unless `under_way`.
 
         Memory does not grow with their number: the directory is listed again every 16
-        recordings. Raises StorageError.
+        recordings, or 256 with PSRAM. Raises StorageError.
         """
         # Sorted by key, which for newest first is the negated number.
         sign = -1 if newest_first else 1
@@ -161,7 +169,7 @@ class Store:
                 key = seq * sign
                 if key > after and key not in found:
                     found.append(key)
-                    if len(found) > _SCAN:
+                    if len(found) > self._scan:
                         found.remove(max(found))
             if not found:
                 return
@@ -217,8 +225,12 @@ class Store:
         else:
             from .recovery import recover
 
-            if recover(self, entry):
-                return Entry(self, entry.seq)
+            try:
+                if recover(self, entry):
+                    return Entry(self, entry.seq)
+            except (ArithmeticError, LookupError, TypeError, ValueError) as e:
+                # Beyond what it can read, above 2 GB, say: the others go on.
+                self.quarantine(entry, "it can't be recovered: %s" % e, True)
         return None
 
     def is_held(self, entry):

@@ -130,7 +130,7 @@ class Uploader:
 
     async def run(self):
         """Upload for ever: at once what is pending, then whenever a recording ends."""
-        lost = False
+        lost = self.idle = False
         while True:
             try:
                 if lost:

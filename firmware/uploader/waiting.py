@@ -47,13 +47,17 @@ class Waiting:
                 if left is not None:
                     due = left if due is None else min(due, left)
                 self.show_life(due)
-                await self._clock.wait(event, due)
+                await self._clock.wait(event, _DAY_S if due is None else due)
                 self._on = False
         finally:
             self._on = False
+            self.show_life()
 
     def show_life(self, seconds=0):
         """Promise the next sign of life: after a wait of `seconds` (None: without an end, a
-        day) and a pass's longest step."""
+        day) and a pass's longest step. What happens during a wait, a recording, say, changes
+        nothing of what was promised for its end."""
+        if seconds == 0 and self._on:
+            return
         seconds = _DAY_S if seconds is None else seconds
         self.deadline_ms = self._clock.uptime_ms() + int(seconds + _STEP_S) * 1000
