@@ -132,3 +132,16 @@ def test_a_time_of_before_now_and_one_after_deep_sleep_are_said_as_they_are():
     assert later.resolve(stamp) == iso(FLOOR + 1058) and later.guesses(stamp)
     for certain in (None, "", iso(FLOOR), ["b1", 5], ["b1", 5, FLOOR]):
         assert not later.guesses(certain)
+
+
+async def test_a_wait_without_an_end_keeps_ahead_of_the_wrap():
+    ticks = Ticks()
+    clock = Clock(lambda: FLOOR, ticks.ticks_ms, ticks.sleep_ms)
+    event = asyncio.Event()
+    task = asyncio.create_task(clock.wait(event))
+    days = 40  # it wraps after 12.4, where it has 30 bits
+    while ticks.ms < days * 86400000:
+        await asyncio.sleep_ms(0)
+    event.set()
+    await task
+    assert clock.uptime_ms() >= days * 86400000

@@ -116,6 +116,38 @@ def test_large_writes_fill_up_too():
     check(vfs.VfsFat, 40, 20000, 0)
 
 
+def with_pictures(kind, prefill):
+    flash(kind, 64)
+    try:
+        s = store()
+        with open("/flash/other", "wb") as f:
+            f.write(bytes(prefill))
+        rec = s.begin()
+        sound = rec.add("audio", "audio/mpeg")
+        for n in range(1000):
+            try:
+                sound.write(pattern(sound.size, 1000))
+            except StorageFullError:
+                break
+            if n % 6 == 0:
+                try:
+                    picture = rec.add("image", "image/jpeg", "")
+                    picture.write(bytes(9000))
+                    picture.close()
+                except StorageFullError:
+                    pass
+        rec.end()
+        assert finish(store()) == [rec.id]
+    finally:
+        vfs.umount("/flash")
+
+
+def test_pictures_beside_the_sound_do_not_take_the_room_for_its_end():
+    for kind in (vfs.VfsLfs2, vfs.VfsFat):
+        for prefill in range(0, 12000, 900):
+            with_pictures(kind, prefill)
+
+
 def test_low_space_is_told_before_it_comes_to_that():
     flash(vfs.VfsLfs2, 64)
     events = []

@@ -161,6 +161,18 @@ def test_the_meter_forgets_no_byte_over_a_power_cut_and_writes_seldom():
     assert meter(clock).used() == total
 
 
+def test_a_clock_that_was_years_ahead_for_a_while_does_not_stop_the_count():
+    ticks = Ticks()
+    clock = Clock(lambda: 0, ticks.ticks_ms)
+    clock.set(MIDNIGHT + 4000 * 86400, "sntp")
+    meter(clock).add(5000)
+    right = Clock(lambda: MIDNIGHT, ticks.ticks_ms)
+    counted = meter(right)
+    assert counted.used() == 0
+    counted.add(7)
+    assert counted.used() == 7
+
+
 def test_without_a_clock_the_day_goes_on():
     ticks = Ticks()
     meter(Clock(lambda: MIDNIGHT, ticks.ticks_ms)).add(5000)

@@ -250,6 +250,54 @@ def test_the_watchdog_is_fed_by_progress_only():
     assert e and e.reason == "TASK_WDT" and a.chips.chip.us > 900 * 1000000
 
 
+class WithCamera(Board):
+    def make_camera(self):
+        return self
+
+    def capture(self):
+        return b"jpeg"
+
+
+def test_a_recording_of_hours_is_no_lack_of_life():
+    for minutes in (0, 30):
+        storage = "%s/%d" % (folder(), minutes)
+        more = {"storage": storage, "audio_codec": "none", "stills_every_s": 300}
+        a = app(board=WithCamera(), heartbeat_minutes=minutes, **more)
+
+        async def later(a=a):
+            await asyncio.sleep(260)
+            a.start()
+
+        assert outcome(a, 3 * 3600, later) is None
+        assert a.control.recording and a.control.samples > 20
+
+
+def test_days_with_nothing_to_do_are_no_lack_of_life_either():
+    assert outcome(app(), 3 * 86400) is None
+
+
+async def test_an_update_does_not_wait_for_what_waits_for_its_time():
+    asked = []
+
+    class Go:
+        async def go(self, app):
+            asked.append(app.up.waiting.why)
+
+    a = app(heartbeat_minutes=5, upload_delay_minutes=600)
+    load = a.load
+    a.load = lambda name: Go() if name == "updates.go" else load(name)
+    recording = a.store.begin()
+    recording.add("audio").write(b"x")
+    recording.end()
+    task = asyncio.create_task(a.run())
+    await asyncio.sleep(60)
+    a.up.heartbeat.offer = {}
+    a.go_on = True
+    await asyncio.sleep(5)
+    task.cancel()
+    assert asked == ["heartbeat"], asked
+
+
 def test_a_board_that_may_sleep_does_once_there_is_nothing_to_do():
     service = Service("dtok_a")
     a = app(service, board=WithButton(), sleep_when_idle=True, heartbeat_minutes=0)

@@ -148,6 +148,36 @@ async def test_a_token_that_may_upload_nothing_is_told_and_quarantines_nothing()
     assert len(d.service.recordings) <= 6, "two of each at most"
 
 
+class Ill(Owned):
+    """... that answers 500 for them."""
+
+    def _url(self, path, headers, body):
+        if path.split("/")[-2] in self.others:
+            return self.answer(500, {})
+        return Service._url(self, path, headers, body)
+
+
+async def test_neighbours_that_are_never_taken_hold_up_no_other():
+    d = Long(Ill())
+    d.service.others = ("rec_1", "rec_2", "rec_3")
+    d.record_files(1, 1, 1, 1, 1)
+    await d.run_until(lambda: len(d.seen("completed")) == 2)
+    assert len(list(d.store.pending())) == 3
+
+
+async def test_an_urgent_recording_is_not_overlooked_by_a_pass_while_it_was_made():
+    d = Long(Service(), off_peak_start="03:00", off_peak_end="03:10", heartbeat_minutes=60)
+    d.record_files(1)  # an ordinary one, which waits for the hours
+    await d.run_for(30)
+    recording = d.store.begin(urgent=True)
+    recording.add("audio").write(b"sound")
+    d.up.report()
+    await d.run_for(90)
+    recording.end()
+    await d.run_until(lambda: d.seen("completed"))
+    assert d.seen("completed")[0]["id"] == recording.id
+
+
 async def test_a_recording_that_takes_no_more_files_is_created_again():
     d = Long(Service())
     conflict = d.service.answer(409, {"error": {"code": "conflict"}})

@@ -1,5 +1,6 @@
 """The store: what is on flash, in which order, and what is made of what is found there."""
 
+import asyncio
 import hashlib
 import os
 from binascii import hexlify
@@ -9,6 +10,7 @@ from wire import settings
 
 from uploader import journal, layout, owner
 from uploader.clock import FLOOR, Clock
+from uploader.entry import md5_of
 from uploader.errors import DamagedError, MediaTypeError, StorageError
 from uploader.store import Store
 
@@ -93,6 +95,60 @@ def test_what_is_wrong_is_refused_before_anything_is_written():
     rec.end()
     raises(StorageError, rec.add, "audio")
     rec.end()
+
+
+def test_a_recording_whose_end_can_not_be_written_is_left_to_recovery():
+    s = store()
+    recording = s.begin()
+    recording.add("audio").write(b"sound")
+    real, s.append = s.append, lambda *_: s.space.guard(os.stat, "/none/at/all")
+    raises(StorageError, recording.end)
+    s.append = real
+    assert not s.is_recording() and s.ended.is_set()
+    assert pending(s) == [recording.id] and s.entry(recording.id).end["interrupted"]
+
+
+def test_hashing_a_large_file_shows_life():
+    s = store()
+    recording = s.begin()
+    writer = recording.add("audio")
+    for _ in range(3 * 64 + 1):
+        writer.write(bytes(16384))
+    writer.set_head(b"head")
+    recording.end()
+    told = []
+    s.listen(lambda event, **info: told.append((event, info["sent"])))
+    entry = s.entry(recording.id)
+    asyncio.run(md5_of(entry, next(entry.files())))
+    assert told == [("progress", 0)] * 3
+
+
+def test_what_recovery_can_not_read_holds_up_no_other():
+    from uploader import recovery
+
+    def beyond(*_):
+        raise OverflowError("seek")
+
+    s = store()
+    s.begin().add("audio").write(b"sound")
+    s = store()
+    make(s)
+    real, recovery.recover = recovery.recover, beyond
+    try:
+        assert pending(s) == ["000002"]
+    finally:
+        recovery.recover = real
+    assert [e.id for e in owner.quarantined(s)] == ["000001"]
+
+
+def test_metadata_that_json_can_not_carry_are_refused():
+    s = store()
+    raises(StorageError, s.begin, None, None, {"x": float("nan")})
+    recording = s.begin()
+    recording.add("audio").write(b"sound")
+    raises(StorageError, recording.end, None, {"x": float("inf")})
+    recording.end()
+    assert pending(s) == [recording.id]
 
 
 def test_a_recording_has_as_many_files_as_have_names():
