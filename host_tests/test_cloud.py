@@ -181,7 +181,7 @@ def test_a_rotated_token_is_dead_at_that_instant(cloud, device):
 
 def test_both_limits_hold_over_the_project(cloud, device, monkeypatch):
     now = time.time()  # they begin anew with each minute
-    monkeypatch.setattr(cloud.limits, "_now", lambda: now)
+    monkeypatch.setattr(cloud.limits, "now", lambda: now)
     cloud.limits.requests, cloud.limits.upload_urls = 5, 2
     cloud.limits.forget()
     other = Device(cloud, cloud.new_device("dev_2"))

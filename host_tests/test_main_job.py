@@ -149,7 +149,7 @@ def test_a_url_that_s3_calls_expired_is_replaced_at_once(cloud, board):
 
 def test_the_upload_urls_limit_ends_a_pass_not_the_queue(cloud, board, monkeypatch):
     now = time.time()  # it begins anew with each minute
-    monkeypatch.setattr(cloud.limits, "_now", lambda: now)
+    monkeypatch.setattr(cloud.limits, "now", lambda: now)
     for _ in range(3):
         board.add(board.file("a.opus", b"abc"))
     cloud.limits.upload_urls = 2

@@ -51,7 +51,7 @@ LAYERS = (
     " uploader.sending uploader.rotation uploader.remote uploader.commands uploader.diagnostics"
     " uploader.device uploader.waiting uploader.asleep",
     "uploader.session",
-    "uploader.proof",
+    "uploader.proof uploader.grants",
     "uploader.api uploader.s3",
     "uploader.http",
     "uploader.connecting uploader.request",

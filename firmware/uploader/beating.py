@@ -71,7 +71,7 @@ def facts(own):
     pending = store.count_pending()
     connection = link.connection if link else None
     flags = charging + 2 * low + 4 * full + 8 * (connection == "wifi")
-    flags += 16 * (connection == "4g") + 32 * bool(pending)
+    flags += 16 * (connection == "4g") + 32 * bool(pending and not own.deferred)
     return {
         "battery_percent": percent,
         "storage_used_mb": (total - free) // 1000000,
@@ -98,7 +98,7 @@ def _state(own, full, low, charging, pending):
         return "error"
     if own.waiting:
         return "syncing"
-    if pending:
+    if pending and not own.deferred:
         return "uploading"
     return "charging" if charging else "idle"
 

@@ -32,6 +32,7 @@ class Heartbeat:
         self.failures = 0
         self.trouble = False
         self.waiting = False
+        self.deferred = False  # what is pending waits for its time, by the owner's rules
         self._last = None
         self.wanted = None
         self.diagnostics = None
@@ -97,6 +98,8 @@ class Heartbeat:
                 self.hurry()
         elif event == "proof":
             self.waiting = info["state"] == "waiting"
+        elif event in ("deferred", "ended", "created", "sent"):
+            self.deferred = event == "deferred"
         elif event in ("completed", "quarantined", "retry"):
             self.waiting = False
             self.trouble = self.trouble and event != "completed"

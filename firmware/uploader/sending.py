@@ -2,7 +2,7 @@
 where memory is short (see `memory`)."""
 
 # The modules that nothing else needs.
-_PARTS = "sending session proof s3 api http trust connection rotation"
+_PARTS = "sending session grants proof s3 api http trust connection rotation"
 
 
 class Sending:

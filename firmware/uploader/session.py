@@ -9,31 +9,14 @@ from micropython import const
 from . import memory, retry
 from .entry import md5_of
 from .errors import ApiError, DamagedError, StorageError, TransportError, UploaderError
-from .layout import kind_of
+from .grants import Grants
 from .retry import COMPLETE, CREATE, PUT, UPLOAD_URL, PassResult
 
 _BATCH = const(32)  # files whose upload-urls are held at once, with one connection
 _SMALL_BATCH = const(1)  # ... where memory is short: each URL has a kilobyte or more
 _BATCH_BYTES = const(32 << 20)  # and their bytes: a slow link must send them within the hour
-_MOST_ASKS = const(64)
 _MOST_FAILED = const(7)
 _VERDICT = __name__.rpartition(".")[0] + ".verdict"
-
-
-class PendingPut:
-    """`file` of `entry`, to be PUT with `grant` before `deadline_ms` of the clock's uptime."""
-
-    def __init__(self, entry, file, grant, deadline_ms):
-        self.entry = entry
-        self.file = file
-        self.grant = grant
-        self.deadline_ms = deadline_ms
-
-    def is_for(self, entry, file):
-        """True if it is of that file of that recording, created as it is now."""
-        own = self.entry
-        same = own.seq == entry.seq and own.recording_id == entry.recording_id
-        return same and self.file["index"] == file["index"]
 
 
 class _Stop(Exception):
@@ -50,20 +33,15 @@ class Session:
     Of `calls`, `api` (a DeviceApi) makes the calls and `s3` (an S3) the PUTs. Of `links` (a
     LinkManager) the policy is asked before each recording and file, and whether a better link
     is due; `emit(event, **info)` is told what happens.
-
-    `kept` are PUTs that broke, or that a pass did not come to, to be done by the same URL: the
-    service has one file then, and the limit of upload-urls is not touched. `asks` are the
-    upload-urls that each recording created since the boot may have had, by its number.
     """
 
     def __init__(self, settings, store, calls, links, emit):
-        self.kept = []
-        self.asks = {}
         self.settings = settings
         self.store = store
         self.calls = calls
         self.links = links
         self.emit = emit
+        self.grants = Grants(calls, store.clock)
 
     def begin(self, patience):
         """Look for something to upload, before a link is brought up for it: a Pass over it,
@@ -148,14 +126,10 @@ class Pass:
                 self._flush = self._last = True
                 self._drop(self._entry, False)
                 return True
-        self._keep(self._puts)
+        self._s.grants.keep(self._puts)
         self.result = self.outcome
         self._s.store.protect(None)
         return False
-
-    def _keep(self, puts):
-        now_ms = self._clock.uptime_ms()
-        self._s.kept = [put for put in self._s.kept + puts if now_ms < put.deadline_ms]
 
     async def _piece(self):
         if self._flush:
@@ -215,7 +189,7 @@ class Pass:
         if entry in self._entries:
             self._entries.remove(entry)
         if puts_too:
-            self._keep([put for put in self._puts if put.entry is entry])
+            self._s.grants.keep([put for put in self._puts if put.entry is entry])
             self._puts = [put for put in self._puts if put.entry is not entry]
         if entry is self._entry:
             self._entry = self._files = None
@@ -255,7 +229,7 @@ class Pass:
 
     def _may_be_anothers(self, entry):
         # Created by the token before this one, say, and not for the second time.
-        return entry.recording_id and entry.creates < 2 and entry.seq not in self._s.asks
+        return entry.recording_id and entry.creates < 2 and not self._s.grants.knows(entry)
 
     def _progress(self):
         # A step succeeded: what failed before it no longer counts.
@@ -284,9 +258,7 @@ class Pass:
         fields["metadata"].update(store.aside)
         entry.note("id", await _at(CREATE, self._s.calls.api.create_recording(fields)))
         store.aside.clear()
-        if len(self._s.asks) >= _MOST_ASKS:
-            self._s.asks.clear()
-        self._s.asks[entry.seq] = 0
+        self._s.grants.created(entry)
         self._progress()
         self._s.emit("created", id=entry.id, recording_id=entry.recording_id)
 
@@ -296,45 +268,16 @@ class Pass:
         self._puts.append(await self._granted(entry, file))
 
     async def _granted(self, entry, file):
-        for put in self._s.kept:
-            if put.is_for(entry, file):
-                self._s.kept.remove(put)
-                if self._clock.uptime_ms() < put.deadline_ms:
-                    return PendingPut(entry, file, put.grant, put.deadline_ms)
-                break
-        content_type = file["content_type"]
-        fields = {
-            "type": kind_of(content_type),
-            "content_type": content_type,
-            "file_size_bytes": file["size"],
-        }
-        captured_at = self._clock.resolve(file.get("captured_at"))
-        if not captured_at and fields["type"] != "audio":  # for which alone it is optional
-            captured_at = self._clock.resolve(entry.begin.get("started_at"))
-            captured_at = captured_at or self._clock.resolve(self._clock.stamp())
-        if captured_at:
-            fields["captured_at"] = captured_at
-        asks = self._s.asks
-        before = asks.pop(entry.seq, None)
-        # Of what an earlier boot asked nothing is known; what was refused came to nothing.
-        asked = 2 if before is None else before + 1
-        try:
-            grant = await _at(UPLOAD_URL, self._s.calls.api.upload_url(entry.recording_id, fields))
-        except ApiError as e:
-            asked = before if 400 <= e.status < 500 else asked
-            raise
-        finally:
-            if asked is not None:
-                asks[entry.seq] = asked
-        grant.url = self._share(grant.url)
-        return PendingPut(entry, file, grant, self._clock.uptime_ms() + grant.life_s * 1000)
+        put = await _at(UPLOAD_URL, self._s.grants.get(entry, file))
+        put.grant.url = self._share(put.grant.url)
+        return put
 
     def _share(self, url):
         # Pre-signed URLs differ in path and signature; held by the dozen, the parts that are
         # the same (a session token has 1 KB) are kept once.
         if self._batch == 1:
             return url
-        parts = url.split("&")
+        parts = url.split("&") if isinstance(url, str) else url
         shared = {}
         for i in range(len(parts)):
             parts[i] = shared[parts[i]] = self._url_parts.get(parts[i], parts[i])
@@ -361,7 +304,7 @@ class Pass:
         except ApiError as e:
             error = e
         except TransportError:
-            self._keep([put])  # S3 may have it all
+            self._s.grants.keep([put])  # S3 may have it all
             raise
         finally:
             reader.close()
@@ -371,7 +314,7 @@ class Pass:
             verdict = _verdict(PUT, error)
             if again or verdict != retry.NEW_URL:
                 if verdict == retry.RETRY:
-                    self._keep([put])
+                    self._s.grants.keep([put])
                 raise error
             return await self._send(await self._granted(entry, file), True)
         entry.note("sent", file["index"])
@@ -395,7 +338,7 @@ class Pass:
         asked = entry.asked
         if not asked:
             # The hash is one file's: of a URL that was asked for twice the service may have two.
-            once = self._s.asks.get(entry.seq) == 1
+            once = self._s.grants.is_single(entry)
             entry.note("asked") if once or not self._proves(entry) else entry.note("asked", 1)
         try:
             await _at(COMPLETE, self._ask_completion(entry))
@@ -403,7 +346,7 @@ class Pass:
             if not (asked and _verdict(COMPLETE, e) == retry.CONFLICT):
                 raise
         entry.note("done")
-        self._s.asks.pop(entry.seq, None)
+        self._s.grants.forget(entry)
         self._progress()
         self._s.store.remove(entry.seq, entry)
         self._s.emit("completed", id=entry.id, recording_id=entry.recording_id)

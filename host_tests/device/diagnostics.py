@@ -209,6 +209,10 @@ async def test_charging_trouble_and_waiting_show_in_state_and_flags():
     d.up.emit("completed", id="1")
     d.record()
     assert beat.facts()["device_state"] == "uploading" and beat.facts()["status_flags"] & 32
+    d.up.emit("deferred", rule="hours", reason="x", wait_s=1)
+    assert beat.facts()["device_state"] == "idle" and not beat.facts()["status_flags"] & 32
+    d.up.emit("created", id="1")
+    assert beat.facts()["device_state"] == "uploading"
 
 
 async def test_another_root_that_was_found_is_told_with_a_heartbeat_at_once():

@@ -115,10 +115,11 @@ class Owned(Service):
     """A service that refuses upload-urls of the recordings `others`, as another's."""
 
     others = ()
+    status = 403
 
     def _url(self, path, headers, body):
         if path.split("/")[-2] in self.others:
-            return self.answer(403, {"error": {"code": "forbidden"}})
+            return self.answer(self.status, {"error": {"code": "forbidden"}})
         return super()._url(path, headers, body)
 
 
@@ -151,10 +152,7 @@ async def test_a_token_that_may_upload_nothing_is_told_and_quarantines_nothing()
 class Ill(Owned):
     """... that answers 500 for them."""
 
-    def _url(self, path, headers, body):
-        if path.split("/")[-2] in self.others:
-            return self.answer(500, {})
-        return Service._url(self, path, headers, body)
+    status = 500
 
 
 async def test_neighbours_that_are_never_taken_hold_up_no_other():

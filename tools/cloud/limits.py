@@ -13,7 +13,7 @@ class Limits:
         self.upload_urls = upload_urls
         self.granted = 0
         self.refused = 0
-        self._now = now
+        self.now = now
         self._window = None
         self._counts = [0, 0]
 
@@ -23,7 +23,7 @@ class Limits:
 
     def take(self, upload_url: bool) -> tuple[bool, dict[str, str]]:
         """Count a request: whether it is within the limits, and the headers that say so."""
-        window = int(self._now()) // self.WINDOW_S
+        window = int(self.now()) // self.WINDOW_S
         if window != self._window:
             self._window = window
             self._counts = [0, 0]
