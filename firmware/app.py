@@ -104,6 +104,14 @@ class App(Running):
             self.start()
         if not self.up.roomy and "kept" in boot:
             self.load("elsewhere").part(self)
+        kept = boot.get("kept", {})
+        wanted = kept.pop("wanted", None)  # what the boot before, which sent, was asked for
+        if wanted:
+            self.load("power").save(kept)  # once: not again after whatever reset comes next
+        if wanted == "button":
+            self.start()
+        elif wanted:
+            self.command(*wanted)
         tasks = [asyncio.create_task(self.control.run()), self.light()]
         if not self.only_records:
             self.uploads = asyncio.create_task(self.up.run())

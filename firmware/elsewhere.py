@@ -75,12 +75,4 @@ def part(app):
         app.go_on = False
         import asyncio
 
-        asyncio.create_task(later(app, _LATER_S))
-    kept = app.boot["kept"]
-    wanted = kept.pop("wanted", None)
-    if wanted:
-        app.load("power").save(kept)  # once: not again after whatever reset comes next
-    if wanted == "button":
-        app.start()
-    elif wanted:
-        app.command(*wanted)
+        app.again = asyncio.create_task(later(app, _LATER_S))

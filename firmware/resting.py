@@ -28,7 +28,7 @@ class Rest:
         app = self._app
         now = app.clock.uptime_ms()
         boot = app.boot
-        if app.only_records and now > _CALM_MS and not app.control.busy:
+        if app.only_records and now > _CALM_MS and not app.control.under_way:
             power = self._power()
             power.proved(boot)
             power.mark("calm")

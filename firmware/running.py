@@ -21,9 +21,9 @@ class Running:
     Uploader) are made if left out. Subclasses have `command(name, command)` for remote commands,
     `control` with what records, and `run()`."""
 
-    # Of updates: the trial that this firmware is on, the task of one that is under way, and the
-    # uploads' task, which rests meanwhile.
-    trial = updating = uploads = alone = None
+    # Of updates: the trial that this firmware is on, the task of one that is under way, the
+    # uploads' task, which rests meanwhile, and the one that waits to go on with it.
+    trial = updating = uploads = alone = again = None
     go_on = False  # with the update that is kept on flash
     led = _trouble = None
     proof = False  # something of use was done since the boot

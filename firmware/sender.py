@@ -72,7 +72,7 @@ class Sender(Running):
     def command(self, name, command):
         """Leave a remote command, `start_recording` or `stop_recording`, to the other boot."""
         if name == "start_recording":
-            if len(json.dumps(command)) > _ROOM:
+            if len(json.dumps(command).encode()) > _ROOM:
                 command["params"].pop("metadata", None)
             self.control.wanted = name, command
         else:

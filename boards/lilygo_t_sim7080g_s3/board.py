@@ -60,14 +60,20 @@ class Axp2101:
         self._bit(0x30, 1, False)
 
     def percent(self):
-        """The cell's state, 0 to 100, None if there is no cell."""
-        percent = self._read(0xA4)
+        """The cell's state, 0 to 100, None if there is no cell, or the chip does not answer."""
+        try:
+            percent = self._read(0xA4)
+        except OSError:
+            return None
         return percent if percent <= 100 else None
 
     def charging(self):
         """True while the cell takes current: bits 5 to 7 of STATUS2 are 1 (XPowersLib,
         isCharging)."""
-        return self._read(0x01) >> 5 == 1
+        try:
+            return self._read(0x01) >> 5 == 1
+        except OSError:
+            return False
 
 
 _pmu = Axp2101()

@@ -97,7 +97,8 @@ class Control:
     @property
     def busy(self):
         """True while a recording is under way, is about to be, or a voice is listened for."""
-        return bool(self.under_way or self._settings.voice_start)
+        listens = self._settings.voice_start and self._has("microphone")
+        return bool(self.under_way or listens)
 
     def due_s(self):
         """Seconds until the schedule wants a recording, None if it wants none or the time is
@@ -143,8 +144,9 @@ class Control:
         """How long can be recorded with the present codec. Raises StorageError."""
         key = self._settings.audio_codec, self._settings.audio_rate
         if key not in self._pace:
+            listening = self._making is not None
             self._pace[key] = self._maker().encoder().bytes_per_second()
-            if not self.recording:
+            if not (self.recording or listening):
                 self._let_go()
         return self._up.store.space.free_bytes() // self._pace[key]
 

@@ -72,7 +72,7 @@ class Making:
         self._count = 0
         settings = self._settings
         recorder, encoder = self.recorder(), self.encoder()
-        if at_once:
+        if at_once and not recorder.is_open:  # it is where a voice was listened for
             self._stream = self._make_stream()
         beside = [self._stills(recording), max_s and asyncio.create_task(self._stop_after(max_s))]
         segments = settings.segment_bytes, settings.segment_seconds
@@ -129,10 +129,10 @@ class Making:
         if stream:  # the recorder never came to take it
             stream.deinit()
         recorder = self._recorder
-        if not recorder or not recorded:
+        if not recorder:
             return None
         recorder.close()
-        return recorder.gaps.metadata() if recorder.gaps else None
+        return recorder.gaps.metadata() if recorded and recorder.gaps else None
 
     def figures(self):
         """What there is to know of the last recording, as a dict that JSON can carry."""

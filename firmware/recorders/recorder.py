@@ -41,6 +41,11 @@ class Recorder:
         """What is wrong with the microphone's sound (see Watch), or None."""
         return self._watch.trouble
 
+    @property
+    def is_open(self):
+        """True while the microphone is on."""
+        return self._capture is not None
+
     def stop(self):
         """Make `record` or `wait_for_voice` end; what the driver has by now still belongs to
         it."""

@@ -20,9 +20,7 @@ async def look(app, trial, now, late):
     """Keep what is new of the Trial at the uptime `now`; end it if it has shown enough, or is too
     `late` for that, or too many links gave no answer. Raises OSError."""
     slots = kept(app, trial.image)
-    if 0 < trial.end_ms < now:
-        trial.end_ms = 0
-        slots.note(stood=1)
+    _stand(app, trial, slots)
     if _confirmed(app, trial, slots):
         return
     mute = _mute(trial, slots)
@@ -32,6 +30,7 @@ async def look(app, trial, now, late):
     from .go import restart
 
     slots.undo("no answer over a link that is up")
+    app.trial = None  # which is not watched any more: a recording may have to end first
     await restart(app, "undone", reason=slots.last[2])
 
 
@@ -39,9 +38,16 @@ def excuse(app, trial):
     """Before a wanted reset: keep what is new of the Trial, and have that boot not count. Raises
     OSError."""
     slots = kept(app, trial.image)
+    _stand(app, trial, slots)
     if not _confirmed(app, trial, slots):
         boots = slots.value.get("boots", 0)
         slots.note(mute=_mute(trial, slots), boots=max(0, boots - 1))
+
+
+def _stand(app, trial, slots):
+    if trial.stood and trial.end_ms:
+        trial.end_ms = 0
+        slots.note(stood=1)
 
 
 def _confirmed(app, trial, slots):

@@ -220,6 +220,8 @@ async def go(app):
         if wait is not None:
             from .later import later
 
-            asyncio.create_task(later(app, wait))
+            if app.again:
+                app.again.cancel()
+            app.again = asyncio.create_task(later(app, wait))
         names = "go offer bundle install image apply source slots ed25519 sha512 later".split()
         memory.forget("updates", *["updates." + name for name in names])

@@ -14,6 +14,7 @@ from uploader import memory
 from .offer import ALONE, provisioned
 
 _MOST_S = const(900)
+_DOWN_S = const(60)
 
 
 class Only:
@@ -86,6 +87,10 @@ class Only:
         except Exception as e:  # the heap was full, say: the app tries it again later
             self.emit("update", state="failed", reason="%s: %s" % (type(e).__name__, e))
         finally:
+            try:
+                await asyncio.wait_for(self.links.down(), _DOWN_S)  # a modem would stay on
+            except Exception:
+                pass
             self.load("power").mark("update")
             machine.reset()
 
@@ -123,4 +128,9 @@ def make():
     from uploader import load_config
 
     lighten()
+    try:
+        if board.mount:
+            board.mount()
+    except Exception as e:  # then it fails, and is counted, for want of its `state`
+        print("no storage: %s" % e)
     return Only(board, load_config("/config.json"))

@@ -55,7 +55,7 @@ class Trial:
     @property
     def stood(self):
         """True once it has run for long enough."""
-        return not self.end_ms
+        return self.end_ms <= self._app.clock.uptime_ms()
 
     def excuse(self):
         """Have the reset that follows, a wanted one, not count; see `ended`."""

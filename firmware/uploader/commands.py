@@ -86,7 +86,7 @@ def _params(given):
         elif name == "upload_immediately":
             ok = isinstance(value, bool)
         elif name == "metadata":
-            ok = isinstance(value, dict) and len(json.dumps(value)) <= _MAX_METADATA
+            ok = isinstance(value, dict) and len(json.dumps(value).encode()) <= _MAX_METADATA
         if ok:
             params[name] = value
         elif value is not None:

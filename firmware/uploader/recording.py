@@ -126,7 +126,10 @@ class Recording:
             end["metadata"] = metadata
         try:
             while self._open:
-                self._open[-1].close()
+                writer = self._open[-1]
+                writer.close()
+                if writer in self._open:  # one whose own close failed before
+                    self._open.remove(writer)
             if not self._count:
                 # Nothing was captured: there is nothing to bring anywhere.
                 self._store.remove(self.seq)

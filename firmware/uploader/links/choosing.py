@@ -66,7 +66,7 @@ async def _try(own, link, quiet):
         return None, 0
     reason, wait_s = refusal.reason, refusal.wait_s
     # What the radio has to be on for is not looked at too often where the battery matters.
-    often = refusal.rule == "cap" or not settings.patience_s(0)
+    often = refusal.rule in ("cap", "recording") or not settings.patience_s(0)
     wait_s = own.leave(link, wait_s, often)
     own.tell("deferred", rule=refusal.rule, link=link.name, reason=reason, wait_s=wait_s)
     # Neither tried nor powered before that.
