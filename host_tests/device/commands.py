@@ -198,6 +198,7 @@ async def test_params_that_can_not_be_taken_are_named_and_the_rest_holds():
             ({"max_duration_sec": True}, "max_duration_sec", 3600),
             ({"max_duration_sec": 86400}, None, 86400),
             ({"metadata": {"x": "y" * 2000}}, "metadata", 3600),
+            ({"metadata": {"x": "\u4e16" * 400}}, "metadata", 3600),  # 1.2 KB
             ({"colour": 1, "max_duration_sec": 7}, "colour", 7),
         )
     ):

@@ -16,7 +16,7 @@ from wire import Service
 from uploader.clock import iso
 from uploader.config import check
 from uploader.dates import parse_iso
-from uploader.errors import ConfigError
+from uploader.errors import ConfigError, StorageFullError
 
 
 def told(a, name):
@@ -324,6 +324,47 @@ class Seeing(Board):
         if self.left < 0:
             raise OSError("camera gone")
         return b"\xff\xd8jpeg"
+
+
+class Odd(Seeing):
+    """... whose library raises what no driver of MicroPython's does."""
+
+    def capture(self):
+        raise RuntimeError("0x105")
+
+
+async def test_a_camera_that_fails_in_its_own_way_leaves_the_sound_alone():
+    service = Service("dtok_a")
+    a = app(service, board=Odd(), stills_every_s=1)
+    task = await running(a)
+    a.start()
+    await asyncio.sleep(4)
+    assert a.state() == "recording" and "state=failed" in told(a, "camera")[0]
+    a.stop()
+    await asyncio.sleep(5)
+    task.cancel()
+    (size,) = sizes(service)
+    assert size > 3 * 32000
+
+
+async def test_a_recording_that_can_not_begin_leaves_no_microphone_open():
+    def full(**_):
+        raise StorageFullError("no space for a recording", 0)
+
+    a = app(Service("dtok_a"))
+    task = await running(a)
+    real, a.up.record = a.up.record, full
+    a.start()
+    await asyncio.sleep(3)
+    assert "no space" in told(a, "storage")[0]
+    a.up.record = real
+    await asyncio.sleep(60)
+    a.start()
+    await asyncio.sleep(3)
+    a.stop()
+    await asyncio.sleep(2)
+    task.cancel()
+    assert told(a, "gap") == [], "what was not recorded is no loss"
 
 
 class SeeingOnly(Seeing):
