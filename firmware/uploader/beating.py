@@ -1,5 +1,6 @@
 """Sending a heartbeat, and what its answer brings: loaded for one, with the Heartbeat as `own`."""
 
+import asyncio
 import json
 from binascii import crc32
 
@@ -13,7 +14,11 @@ _ENVELOPES = ("commands", "remote_commands", "command", "data")
 
 async def beat(own, api):
     """As Heartbeat.beat."""
-    known = facts(own)
+    pending = 0
+    for entry in own.store.entries():
+        pending += own.store.waits(entry)
+        await asyncio.sleep_ms(0)  # each is read, and a recording may be under way
+    known = facts(own, pending)
     fields = {k: known[k] for k in known if known[k] is not None}
     if not own.flags:
         fields.pop("status_flags")
@@ -59,8 +64,8 @@ async def _without(own, api, fields, error):
     raise error
 
 
-def facts(own):
-    """As Heartbeat.facts."""
+def facts(own, pending=None):
+    """As Heartbeat.facts; `pending` if it was counted already."""
     settings, store, device = own.settings, own.store, own.device
     percent = device.battery() if device.battery else None
     link = own.links.current
@@ -68,7 +73,7 @@ def facts(own):
     low = percent is not None and percent < settings.low_battery_threshold_percent
     full = free < settings.low_space_bytes
     charging = bool(device.charging and device.charging())
-    pending = store.count_pending()
+    pending = store.count_pending() if pending is None else pending
     connection = link.connection if link else None
     flags = charging + 2 * low + 4 * full + 8 * (connection == "wifi")
     flags += 16 * (connection == "4g") + 32 * bool(pending and not own.deferred)

@@ -248,10 +248,11 @@ class Store:
 
     def count_pending(self):
         """How many recordings wait for their upload. Reads only; raises StorageError."""
-        count = 0
-        for entry in self.entries():
-            count += entry.bad is None and not entry.done and not self.is_held(entry)
-        return count
+        return sum(self.waits(entry) for entry in self.entries())
+
+    def waits(self, entry):
+        """True if an entry waits for its upload."""
+        return entry.bad is None and not entry.done and not self.is_held(entry)
 
     def media(self, seq):
         """Generate what follows the number in the name of each of a recording's media files
