@@ -14,7 +14,7 @@ from .errors import StorageError, StorageFullError
 from .space import Space
 
 _SCAN = const(16)  # recordings found by one listing of the directory
-_ROOMY_SCAN = const(256)  # ... with PSRAM
+_ROOMY_SCAN = const(64)  # ... with PSRAM
 _LAST = const(999999)
 _KEEP_TIME_S = const(6 * 3600)
 _MAX_PRIORITY = const(9)
@@ -158,7 +158,7 @@ class Store:
         ones, unless `under_way`.
 
         Memory does not grow with their number: the directory is listed again every 16
-        recordings, or 256 with PSRAM. Raises StorageError.
+        recordings, or 64 with PSRAM. Raises StorageError.
         """
         # Sorted by key, which for newest first is the negated number.
         sign = -1 if newest_first else 1
