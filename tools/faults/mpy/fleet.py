@@ -176,7 +176,8 @@ class MemoryEntry(Entry):
         self.recording_id = None
         self.creates = self._sent = 0
         self.count = 1
-        self.asked = self.done = self.live = False
+        self.asked = self.plain = self.done = self.live = False
+        self._md5 = {}
 
     def files(self):
         yield {"index": 0, "content_type": "audio/opus", "size": 5, "md5": "0" * 32}
