@@ -14,7 +14,7 @@ from .memory import hold, largest_piece, let_go, roomy
 # connection takes 33 KB. The boot that sends has less to load than a program of one's own, the one
 # that records has no radio on.
 _SECOND = const(47104)
-_SENDS = const(43008)
+_SENDS = const(45568)
 _BEATS = const(7168)  # what heartbeats and the rules that come with them take
 _RECORDS = (57344, 16384)
 _STACK_MIN = const(8192)  # of a thread, which ESP-IDF takes from the same memory
