@@ -1,6 +1,6 @@
 """A modem on a board."""
 
-_CODE = 22528  # bytes of heap that its code takes; without WiFi there is room for them
+_CODE = 19968  # bytes of heap that its code takes; without WiFi there is room for them
 
 
 class Modem:
