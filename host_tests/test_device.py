@@ -294,7 +294,7 @@ def test_another_ctrl_c_lets_what_is_recorded_end_as_it_should(tmp_path, monkeyp
             assert b"it has ended" in simulator.output, simulator.output
             # And from here on it does interrupt.
             device.transport.exec_raw_no_follow("print('runs')\nwhile True: pass")
-            wait_for(lambda: b"runs\r\n" in simulator.output, simulator.output)
+            wait_for(lambda: b"runs" in simulator.output, simulator.output)
             device.transport.serial.write(b"\x03")
             assert b"KeyboardInterrupt" in device.transport.follow(60)[1]
 
