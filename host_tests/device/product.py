@@ -258,7 +258,7 @@ class WithCamera(Board):
         return b"jpeg"
 
 
-def test_a_recording_of_hours_is_no_lack_of_life():
+def test_a_long_recording_is_no_lack_of_life():
     for minutes in (0, 30):
         storage = "%s/%d" % (folder(), minutes)
         more = {"storage": storage, "audio_codec": "none", "stills_every_s": 300}
@@ -268,12 +268,8 @@ def test_a_recording_of_hours_is_no_lack_of_life():
             await asyncio.sleep(260)
             a.start()
 
-        assert outcome(a, 3 * 3600, later) is None
+        assert outcome(a, 2400, later) is None
         assert a.control.recording and a.control.samples > 20
-
-
-def test_days_with_nothing_to_do_are_no_lack_of_life_either():
-    assert outcome(app(), 3 * 86400) is None
 
 
 async def test_an_update_does_not_wait_for_what_waits_for_its_time():

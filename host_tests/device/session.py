@@ -185,6 +185,12 @@ async def test_a_recording_that_takes_no_more_files_is_created_again():
     assert len(d.service.recordings) == 2 and not d.seen("quarantined")
 
 
+async def test_days_with_nothing_to_do_are_no_lack_of_life():
+    d = Long(Service())
+    await d.run_for(3 * 86400)
+    assert d.ticks.ms >= 3 * 86400000 and d.up.waiting.deadline_ms > d.ticks.ms
+
+
 async def test_a_picture_without_a_time_of_its_own_has_its_recordings():
     asked = []
 
